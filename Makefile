@@ -1,0 +1,47 @@
+# Two commands for somebody new: `make demo` shows it, `make test` checks it. Both make .venv.
+# PYTHON=... names the Python to use. Works with GNU make 3.81.
+
+PYTHON ?=
+PYTEST_ARGS ?= -n auto
+VENV := .venv
+KERNEL := $(wildcard kernel/*.c kernel/*.cpp kernel/*.h) kernel/build_backend.py
+
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help demo test bench soak clean
+help:
+	@echo 'make demo    make .venv, install, and watch a small fleet in a scratch repository'
+	@echo 'make test    make .venv, install with the test extra, and run every test'
+	@echo 'make bench   the benchmarks'
+	@echo 'make soak    the long tests'
+	@echo 'make clean   remove .venv and what was built'
+
+demo: $(VENV)/installed
+	@$(VENV)/bin/neighbor demo
+
+test: $(VENV)/installed-for-tests
+	@$(VENV)/bin/python -m pytest $(PYTEST_ARGS) tests
+
+bench:
+	@echo 'There are no benchmarks yet: benchmarks/ comes with the work on speed.'
+
+soak:
+	@echo 'There are no long tests yet: `make test` runs all there are.'
+
+clean:
+	rm -rf $(VENV) build dist kernel/_kernel.abi3.so
+
+$(VENV)/bin/python:
+	@python=`sh kernel/toolchain.sh $(PYTHON)` && echo "making $(VENV) with $$python" && \
+	    "$$python" -m venv $(VENV)
+
+# Editable: the tree is what runs. A changed kernel or pyproject.toml installs again.
+$(VENV)/installed: $(VENV)/bin/python pyproject.toml $(KERNEL)
+	@echo 'installing goodneighbor into $(VENV)'
+	@$(VENV)/bin/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/installed-for-tests: $(VENV)/bin/python pyproject.toml $(KERNEL)
+	@echo 'installing goodneighbor and what its tests need into $(VENV)'
+	@$(VENV)/bin/python -m pip install --quiet --editable '.[test]'
+	@touch $(VENV)/installed $@
