@@ -103,7 +103,5 @@ def is_stale(target: Path, sources: list[Path]) -> bool:
 
 if __name__ == "__main__":
     os.chdir(ROOT)
-    warnings.filterwarnings(
-        "ignore", message=r"`\[tool\."
-    )  # "experimental": known, pinned by tests
+    warnings.filterwarnings("ignore", message=r"`\[tool\.")  # "experimental" tables
     setup(script_args=["--quiet", "build_ext", "--inplace"])

@@ -1,0 +1,69 @@
+"""Fixtures every test may use.
+
+A test that writes a store takes it from here: when the test is over, the store's own `verify` must
+find nothing wrong with it.
+"""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from . import fleet
+
+if TYPE_CHECKING:
+    from goodneighbor.store import Store
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED_DATA = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real data beside the checkout; the test is skipped where it is missing."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"the real data is not here: no folder {SHARED_DATA}")
+    return SHARED_DATA
+
+
+@pytest.fixture
+def make_store(tmp_path: Path) -> "Iterator[Callable[..., Store]]":
+    """Make stores from rules and base state; each is verified when the test is over."""
+    from goodneighbor.store import Store  # here: the kernel's tests need no store
+
+    made: list[Store] = []
+
+    def make(rules: str = fleet.RULES, base: dict[str, bytes] | None = None) -> "Store":
+        folder = tmp_path / f"store-{len(made)}" / "goodneighbor"
+        folder.parent.mkdir()
+        made.append(Store.create(folder, rules, fleet.BASE if base is None else base))
+        return made[-1]
+
+    yield make
+    for store in made:
+        assert store.verify() == []
+
+
+@pytest.fixture
+def store(make_store: "Callable[..., Store]") -> "Store":
+    """A store with the small fleet's rules and base state, verified when the test is over."""
+    return make_store()
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty git repository with an identity, cut off from the user's own git configuration."""
+    for name, value in {
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_AUTHOR_NAME": "Ada",
+        "GIT_AUTHOR_EMAIL": "ada@example.org",
+        "GIT_COMMITTER_NAME": "Ada",
+        "GIT_COMMITTER_EMAIL": "ada@example.org",
+    }.items():
+        monkeypatch.setenv(name, value)
+    folder = tmp_path / "site"
+    subprocess.run(["git", "init", "--quiet", "--initial-branch=main", folder], check=True)
+    return folder
