@@ -69,8 +69,8 @@ def _members(checked: Checked) -> Iterator[tuple[str, str]]:
             yield term.document, term.field[0]
         if term.where is not None:
             yield term.document, term.where.field[0]
-    lines = [operation for item in checked.items for operation in item.apply]
-    for line in (*lines, *checked.allow):
+    lines: list[Operation | Pattern] = [line for item in checked.items for line in item.apply]
+    for line in [*lines, *checked.allow]:
         own = line.segments[0 if checked.documents[line.document].is_record else 1 :]
         if own and isinstance(own[0], str):
             yield line.document, own[0]

@@ -25,6 +25,7 @@ from .template import Own, Reference, template
 
 TEXT_BYTES_MAX = 256 * 1024  # keeps every count of the program within its two bytes
 REOPEN_MAX = 2**31 - 1
+_TOML_SAID = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
 
 
 class Frames(msgspec.Struct, frozen=True):
@@ -98,9 +99,7 @@ def _refuse_text(text: str) -> None:
 
 
 def _syntax(text: str, said: str) -> RulesInvalid:
-    found = re.fullmatch(
-        r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", said, re.DOTALL
-    )
+    found = _TOML_SAID.fullmatch(said)
     if found is None:
         return RulesInvalid(None, f"not TOML: {said}")
     if found[2] is None:
@@ -164,9 +163,7 @@ def _refuse_own_names(text: str | None) -> None:
     references = [part for part in template(text).parts if isinstance(part, Reference)]
     for own in (name for reference in references for name in reference.alternatives):
         if isinstance(own, Own):
-            raise Malformed(
-                f"`{text}`: a delta that lacks its stream or frame has no `@{own.name}`"
-            )
+            raise Malformed(f"`{text}`: what lacks its stream or frame has no `@{own.name}`")
 
 
 def _store_url(file: RulesFile) -> str | None:

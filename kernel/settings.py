@@ -10,7 +10,7 @@ _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)")
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)%")
 _BRANCH_REFUSED = re.compile(
-    r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|^[-./]|[./]$|^@$"
+    r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|\Z)|\A[-./]|[./]\Z|\A@\Z"
 )
 _PART_REFUSED = re.compile(r"[\x00-\x1f\x7f\\]")
 _GIT_FOLDERS = (".git", "git~1")  # the second is the first on Windows' old file systems
@@ -60,9 +60,7 @@ def document_path(path: str) -> str:
     if not path.endswith(".json") or parts[-1] == ".json":
         raise Malformed(f"path `{path}` does not end in a name with .json")
     if "" in parts or "." in parts or _PART_REFUSED.search(path):
-        raise Malformed(
-            f"path `{path}` has an empty part, a `.`, a backslash or a control character"
-        )
+        raise Malformed(f"path `{path}` has an empty part, `.`, a backslash or a control character")
     if ".." in parts:
         raise Malformed(f"path `{path}` leaves the repository with `..`")
     if any(part.lower() in _GIT_FOLDERS for part in parts):
