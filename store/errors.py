@@ -1,0 +1,141 @@
+"""What the store refuses, as exceptions: one class per decision a caller can make.
+
+    GoodneighborError              every error of ours (kernel/errors.py)
+    ├── DeltaRejected              fix the delta (kernel/errors.py)
+    ├── RulesInvalid               fix neighbor.toml (kernel/errors.py)
+    ├── StoreBusy                  wait: another process holds the store
+    ├── StoreUnwritable            make room: the disk did not take it
+    ├── StoreDamaged               recover: bytes are not what was written
+    │   ├── LockLost               the lock file was replaced while it was held
+    │   └── LogConflict            the log does not continue what was read from it
+    └── Refused                    a person decides
+        ├── StoreMissing           there is no store here
+        ├── NotAStore              something else lies where the store should
+        ├── StoreTooNew            a newer goodneighbor made it
+        └── ExportRefused          an export would lose or overwrite what nobody has saved
+
+Every text says what happened, where, and what to do next; the facts are attributes as well.
+"""
+
+from ..kernel.errors import DeltaRejected, GoodneighborError, RulesInvalid
+
+__all__ = [
+    "DeltaRejected",
+    "ExportRefused",
+    "GoodneighborError",
+    "LockLost",
+    "LogConflict",
+    "NotAStore",
+    "Refused",
+    "RulesInvalid",
+    "StoreBusy",
+    "StoreDamaged",
+    "StoreMissing",
+    "StoreTooNew",
+    "StoreUnwritable",
+]
+
+
+class StoreBusy(GoodneighborError):
+    """Another process holds the store's lock; nothing was done. `holder` is "" when not known."""
+
+    def __init__(self, path: str, waited_s: float, holder: str = "") -> None:
+        self.path = path
+        self.waited_s = waited_s
+        self.holder = holder
+        super().__init__(
+            f"The store is busy: {path} is held by {holder or 'another process'}, "
+            f"and was not free within {waited_s:g} s.\n"
+            "Nothing was done, and what `append` has kept stays kept. Run the command again."
+        )
+
+
+class StoreUnwritable(GoodneighborError):
+    """The disk refused a write or a flush.
+
+    `outcome` is "not kept" when nothing of it can ever become an event, and "unknown" when a
+    flush failed after the bytes were written.
+    """
+
+    def __init__(self, path: str, error: OSError, outcome: str, doing: str = "write to") -> None:
+        assert outcome in ("not kept", "unknown"), outcome
+        self.path = path
+        self.errno = error.errno
+        self.outcome = outcome
+        again = (
+            "Nothing of it was kept. Make room or repair the disk, then send it again."
+            if outcome == "not kept"
+            else "Whether it was kept is unknown. Repair the disk, then send the same completed "
+            "delta again from a new process: it counts once."
+        )
+        said = error.strerror or str(error)
+        super().__init__(f"Could not {doing} {path}: {said} (errno {error.errno}).\n{again}")
+
+
+class StoreDamaged(GoodneighborError):
+    """Bytes on disk are not what was written there."""
+
+    def __init__(self, place: str, what: str, next_step: str = "") -> None:
+        self.place = place
+        self.what = what
+        self.next_step = next_step or "Run `neighbor verify` to see all that is damaged."
+        super().__init__(f"Damaged: {place}: {what}.\n{self.next_step}")
+
+
+class LockLost(StoreDamaged):
+    """The lock file was deleted or replaced while its lock was held; nothing was committed."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(
+            path,
+            "it was deleted or replaced while we held it, so another process may hold it too",
+            "Nothing was committed. Delete nothing in this folder, and run the command again.",
+        )
+
+
+class LogConflict(StoreDamaged):
+    """The log does not continue what was read from it a moment ago."""
+
+
+class Refused(GoodneighborError):
+    """Nothing is broken, and nothing was done: a person decides how to go on."""
+
+
+class StoreMissing(Refused):
+    """There is no store in the folder."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        super().__init__(
+            f"No store at {folder}.\nRun `neighbor init` in the repository's main working tree."
+        )
+
+
+class NotAStore(Refused):
+    """What lies in the folder is not a store of ours."""
+
+    def __init__(self, folder: str, found: str) -> None:
+        self.folder = folder
+        self.found = found
+        super().__init__(
+            f"Not a store: {folder}: {found}.\n"
+            "Nothing there was touched. Move it away, then run `neighbor init`."
+        )
+
+
+class StoreTooNew(Refused):
+    """The store was made or migrated by a newer goodneighbor."""
+
+    def __init__(self, folder: str, found: str, known: str) -> None:
+        self.folder = folder
+        self.found = found
+        self.known = known
+        super().__init__(
+            f"The store at {folder} has schema {found}; this program knows up to {known}.\n"
+            "Nothing was touched. Install the goodneighbor that made it, or a newer one."
+        )
+
+
+class ExportRefused(Refused):
+    """An export would lose entities, or overwrite bytes that are nowhere else."""

@@ -1,0 +1,41 @@
+"""Frame and stream of a delta that names neither, by `[ingest]` (design: "Rules").
+
+Only the templates of that table are filled here, without the compiled rules, because `append`
+must not wait for them: `{agent_id}`, `run-{meta.run|id}`. A field is present when it is there,
+neither null nor "".
+"""
+
+from ..kernel import canonical
+from .members import members
+
+
+def fill(template: str, raw: bytes) -> str | None:
+    """Fill a template from a delta; None when a field that it names is not present.
+
+    Raises:
+        DeltaRejected: `raw` is not strict JSON.
+    """
+    body = canonical(raw, "compact")
+    filled = []
+    rest = template
+    while rest:
+        literal, brace, rest = rest.partition("{")
+        filled.append(literal)
+        if brace:
+            names, _, rest = rest.partition("}")
+            value = _first_present(names, body)
+            if value is None:
+                return None
+            filled.append(value)
+    return "".join(filled)
+
+
+def _first_present(names: str, body: bytes) -> str | None:
+    for name in names.split("|"):
+        value: bytes | None = body
+        for part in name.split("."):
+            value = None if value is None else members(value).get(part.encode())
+        if value not in (None, b"null", b'""'):
+            assert value is not None
+            return (value[1:-1] if value.startswith(b'"') else value).decode()
+    return None
