@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from .model_json import NotStrict
 from .model_log import read_delta
 
-# The sums of these do not count the items that every `when` leaves out, against section 7: "one that
-# every `when` leaves out is a skipped unit, `no rule`". All but their sums is compared.
+# The sums of these do not count the items that every `when` leaves out, against section 7: "one
+# that every `when` leaves out is a skipped unit, `no rule`". All but their sums is compared.
 WITHOUT_LEFT_OUT = (
     "0 16 25 26 28 32 33 35 38 40 47 49 57 60 74 93 98 108 115 133 139 140 147 173 176 183"
 )

@@ -1,0 +1,283 @@
+"""Hypothesis strategies: rules texts, deltas and logs over a small vocabulary.
+
+Small on purpose: the same few agents, fields and values meet again and again, so that claims are
+contested, keys collide and types clash.
+"""
+
+import json
+from typing import Any
+
+from hypothesis import strategies as st
+
+DELTA_NAMES = ("items", "obj", "gone", "extra")
+FIELDS = ("n", "h", "lo", "j", "s", "x", "deep")
+KEYS = ("u", "v", "w", "x/y", "~", "a b", "@", "a", "live", "\uffff", "😀", "")
+STREAMS = ("s1", "S1", "s2", "t.x")
+TIMES = (
+    "2026-01-01T00:00:00Z",
+    "2026-01-01T01:00:00+01:00",
+    "2026-01-01T00:00:00.5Z",
+    "2026-01-01T00:00:00.500000Z",
+    "2026-01-01T00:00:00.0000019z",
+    "0001-01-01t00:00:00Z",
+    "9999-12-31T23:59:59.999999Z",
+    "2026-02-29T00:00:00Z",
+    "2026-01-01 00:00:00Z",
+    "2026-01-01T23:59:60Z",
+    "nope",
+)
+NUMBERS = (0, 1, 2, -5, 2**53 + 1, 2**63 - 1, 2**63, 2**64 - 1, -(2**63), -0.0, 1.0, 1.5, 2.0**53,
+           1e16, 1e-7, 9.5e300)  # fmt: skip
+OPERATIONS = (
+    "set", "init", "inc", "max", "min", "include", "exclude", "push", "remove", "merge", "test"
+)  # fmt: skip
+
+scalars: st.SearchStrategy[Any] = st.one_of(
+    st.none(), st.booleans(), st.sampled_from(("", *KEYS)), st.sampled_from(TIMES),
+    st.sampled_from(NUMBERS), st.text(max_size=3),
+)  # fmt: skip
+entities = st.dictionaries(st.sampled_from(FIELDS), scalars, max_size=4)
+values: st.SearchStrategy[Any] = st.one_of(
+    scalars, scalars, st.lists(scalars, max_size=3), entities,
+    st.recursive(
+        scalars,
+        lambda inner: st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(FIELDS), inner, max_size=2),
+        max_leaves=4,
+    ),
+)  # fmt: skip
+
+
+# Rules.
+
+DOCUMENTS = """\
+[documents.a]
+path = "state/a.json"
+root = "a"
+create = "{a_create}"
+[documents.a.fields]
+n = "sum"
+h = "max"
+lo = "min"
+j = "first"
+s = "set"
+{a_derive}
+[documents.p]
+path = "state/p.json"
+create = "{p_create}"
+[documents.p.fields]
+n = "sum"
+s = "set"
+[documents.k]
+[documents.st]
+path = "state/st.json"
+kind = "record"
+[documents.st.fields]
+h = "max"
+lo = "min"
+{st_derive}
+"""
+A_DERIVE = (
+    "",
+    '[documents.a.derive]\nlive = "count(a)"',
+    '[documents.a.derive]\n"_meta.live" = "count(a where x == \'q\') + -1"\n"_meta.n" = "sum(a/n)"',
+)
+ST_DERIVE = (
+    "",
+    '[documents.st.derive]\nna = "count(a)"\nnk = "7 + count(k)"\nsn = "sum(a/n) + sum(p/n)"',
+    '[documents.st.derive]\n"d.x" = "count(p where h == 1) + count(a where x == \'u\')"\nj = "3"',
+)
+REFERENCES = (
+    "who", "author|who", "id", "t", "n", "x.deep", "deep.x", "t|@utc", "missing|@index",
+    "@frame", "@utc", "@stream", "@id", "@index", "@key", "@value", "@key|who", "items", "obj",
+)  # fmt: skip
+LITERALS = (
+    "1", "-1", "0", "1.5", "18446744073709551615", "null", "true", '""', '"q"', "'u'", "[]",
+    "[1, 1.0]", "{}", '{"n": 1, "s": ["q"], "h": "2026-01-01T00:00:00Z"}', '"{who}"',
+)  # fmt: skip
+WHENS = ("who == 'v'", "t == 1", "x.deep == null", 'id == "u"', "n == 1.0", "obj == {}")
+KEY_LISTS = (
+    ["{id}"], ["{who}/{t}"], ["k-{id|who}"], ["{id}", "{who}/{t}", "{@id}/{@index}"],
+    ["{@key}", "{t}-{n}"], ["{@value}"],
+)  # fmt: skip
+
+references = st.sampled_from(REFERENCES).map(lambda name: f"{{{name}}}")
+segments = st.one_of(
+    references,
+    st.sampled_from(("u", "w", "x~1y", "~0", "", "n", "h", "lo", "j2", "s", "x", "deep")),
+    references.map(lambda each: f"n-{each}"),
+)
+whole_paths = st.one_of(
+    st.builds("/a/{}".format, segments),
+    st.builds("/a/@/{}".format, st.sampled_from(("m", "claims", "{who}", "{@key}", "_meta/m"))),
+    st.builds("/p/{}".format, segments),
+    st.just("/st"),
+)
+paths = st.one_of(
+    whole_paths,
+    st.builds("/a/{}/{}".format, segments, segments),
+    st.builds("/p/{}/{}".format, segments, segments),
+    st.builds("/p/{}/{}/{}".format, segments, segments, segments),
+    st.builds("/k/{}/{}".format, segments, segments),
+    st.builds("/st/{}".format, segments),
+    st.builds("/st/{}/{}".format, segments, segments),
+)
+
+
+@st.composite
+def operation_lines(draw: st.DrawFn) -> str:
+    """Draw one line of `apply`."""
+    name = draw(st.sampled_from(OPERATIONS))
+    optional = "?" if name != "test" and draw(st.booleans()) else ""
+    value = "" if name == "remove" else draw(st.one_of(references, st.sampled_from(LITERALS)))
+    if name == "inc" and not value.startswith("{"):
+        value = draw(st.sampled_from(("1", "-1", "18446744073709551615")))
+    if name == "merge" and not value.startswith("{"):
+        value = '{"n": 1, "h": 2, "x": null}'
+    if name in ("max", "min") and value in ("true", "[]", "[1, 1.0]", "{}"):
+        value = "'u'"
+    return f"{name}{optional} {draw(paths)} {value}".rstrip()
+
+
+@st.composite
+def item_tables(draw: st.DrawFn) -> str:
+    """Draw one `[[items]]`."""
+    lines = [
+        "[[items]]",
+        f'each = "{draw(st.sampled_from(("items", "items", "obj", "gone", ".")))}"',
+    ]
+    if draw(st.booleans()) and draw(st.booleans()):
+        lines.append(f"when = {json.dumps(draw(st.sampled_from(WHENS)))}")
+    into = draw(st.sampled_from(("", "", "k", "k", "p", "a")))
+    if into:
+        lines += [f'into = "{into}"', f"key = {json.dumps(draw(st.sampled_from(KEY_LISTS)))}"]
+    apply = draw(st.lists(operation_lines(), min_size=0 if into else 1, max_size=4))
+    return "\n".join([*lines, f"apply = {json.dumps(apply, ensure_ascii=False)}", ""])
+
+
+ALLOWED = tuple(
+    f"{name} {path}"
+    for name in OPERATIONS
+    for path in ("/a/*", "/a/*/*", "/a/@", "/a/@/*", "/p/*", "/p/*/*", "/p/u/*/*", "/st", "/st/*")
+)
+
+
+@st.composite
+def rules_texts(draw: st.DrawFn, reopen: st.SearchStrategy[int] = st.just(8)) -> str:  # noqa: B008
+    """Draw a valid neighbor.toml."""
+    creates = st.sampled_from(("explicit", "always"))
+    documents = DOCUMENTS.format(
+        a_create=draw(creates),
+        p_create=draw(creates),
+        a_derive=draw(st.sampled_from(A_DERIVE)),
+        st_derive=draw(st.sampled_from(ST_DERIVE)),
+    )
+    items = draw(st.lists(item_tables(), max_size=4))
+    refused = draw(st.sets(st.sampled_from(ALLOWED), max_size=20))
+    allow = [each for each in ALLOWED if each not in refused] if draw(st.booleans()) else []
+    head = f'[frames]\nreopen = {draw(reopen)}\n[export]\nmax_loss = "100%"\n'
+    return head + documents + "\n".join(items) + f"[ops]\nallow = {json.dumps(allow)}\n"
+
+
+# Deltas.
+
+items = st.one_of(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "id": st.sampled_from((1, 2, "1", "u", None, "", 1.0, [1])),
+            "who": st.sampled_from(KEYS),
+            "author": st.sampled_from((*KEYS, None)),
+            "t": scalars,
+            "n": st.sampled_from((1, -1, 1.0, "1", None, 2**64 - 1)),
+            "x": values,
+            "deep": values,
+        },
+    ),
+    values,
+)
+pointers = st.builds(
+    lambda document, below: "/".join(("", document, *below)),
+    st.sampled_from(("a", "a", "p", "p", "st", "k", "none", "")),
+    st.lists(
+        st.sampled_from(("u", "v", "x~1y", "~0", "@", "a", "n", "s", "h", "deep", "", "na", "live",
+                         "_meta", "~2", "*")),
+        max_size=3,
+    ),
+)  # fmt: skip
+operations = st.one_of(
+    st.fixed_dictionaries(
+        {"op": st.sampled_from(OPERATIONS), "path": pointers}, optional={"value": values}
+    ),
+    st.fixed_dictionaries({"op": st.sampled_from(OPERATIONS), "path": pointers, "value": values}),
+    st.fixed_dictionaries(
+        {"op": st.sampled_from(("add", "inc?", "", 1)), "path": st.just("p/u"), "value": values}
+    ),
+    scalars,
+)
+members = {
+    "utc": st.sampled_from((*TIMES, None, 5)),
+    "completed_at": st.sampled_from(TIMES),
+    "timestamp": st.sampled_from(TIMES),
+    "seq": st.sampled_from((0, 1, 2, -1, 2**64 - 1, 1.0, "x", None)),
+    "items": st.one_of(st.lists(items, max_size=4), st.lists(items, max_size=4), values),
+    "obj": st.one_of(st.dictionaries(st.sampled_from(KEYS), values, max_size=3), values),
+    "gone": st.lists(items, max_size=2),
+    "extra": values,
+    "who": st.sampled_from(KEYS),
+    "t": scalars,
+    "ops": st.one_of(st.lists(operations, max_size=3), st.lists(operations, max_size=3), values),
+    "_meta": st.one_of(
+        st.just({"status": "ok", "timestamp": TIMES[0]}),
+        st.just({"status": "fallback", "reason": "timeout"}),
+        values,
+    ),
+}
+
+
+@st.composite
+def deltas(draw: st.DrawFn, frames: st.SearchStrategy[int] = st.just(1)) -> dict[str, Any]:  # noqa: B008
+    """Draw the body of one delta of a stream."""
+    chosen = draw(st.sets(st.sampled_from(sorted(members)), max_size=6))
+    body = {name: draw(members[name]) for name in sorted(chosen)}
+    return {"frame": draw(frames), "stream_id": draw(st.sampled_from(STREAMS)), **body}
+
+
+@st.composite
+def spelled(draw: st.DrawFn, body: dict[str, Any]) -> bytes:
+    """Spell a delta in one of the many ways that are the same event."""
+    names = draw(st.permutations(sorted(body)))
+    ascii_only, indent = draw(st.booleans()), draw(st.sampled_from((None, 1)))
+    shuffled = {name: body[name] for name in names}
+    return json.dumps(shuffled, ensure_ascii=ascii_only, indent=indent).encode()
+
+
+# Starting states, own deltas.
+
+bases = st.fixed_dictionaries(
+    {},
+    optional={
+        "a": st.builds(
+            lambda root, beside: {**beside, "a": root},
+            st.dictionaries(
+                st.sampled_from([key for key in KEYS if key != "@"]), entities | values, max_size=4
+            ),
+            st.dictionaries(st.sampled_from(("m", "_meta", "live", "claims")), values, max_size=2),
+        ),
+        "p": st.dictionaries(st.sampled_from(KEYS), entities | values, max_size=4),
+        "k": st.dictionaries(st.sampled_from(("1/1", "u", "1")), entities, max_size=2),
+        "st": st.dictionaries(st.sampled_from((*FIELDS, "na", "d")), values, max_size=3),
+    },
+)
+own_pointers = st.one_of(
+    st.builds("/a/{}".format, st.sampled_from(("u", "v", "@", "x~1y"))),
+    st.builds("/a/{}/{}".format, st.sampled_from(("u", "v", "@")), st.sampled_from(FIELDS)),
+    st.builds("/p/{}".format, st.sampled_from(("u", "v", "@"))),
+    st.builds("/st/{}".format, st.sampled_from(FIELDS)),
+)
+own_operations = st.lists(
+    st.fixed_dictionaries(
+        {"op": st.sampled_from(OPERATIONS[:-1]), "path": own_pointers, "value": values}
+    ),
+    max_size=4,
+)
