@@ -1,0 +1,78 @@
+"""What is published works: sdist, wheel, then the program, outside the tree that made it."""
+
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHIPPED = (
+    "goodneighbor/kernel/_kernel.abi3.so",
+    "goodneighbor/store/migrations/env.py",
+    "goodneighbor/cli/__main__.py",
+)
+
+
+def run(*command: str | Path, cwd: Path, **environment: str) -> str:
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel made from the unpacked sdist, so that nothing comes from the tree itself."""
+    folder = tmp_path_factory.mktemp("packaging")
+    make_sdist = f"import build_backend; print(build_backend.build_sdist({str(folder)!r}))"
+    source = run(sys.executable, "-c", make_sdist, cwd=ROOT, PYTHONPATH="kernel")
+    with tarfile.open(folder / source.splitlines()[-1]) as archive:
+        archive.extractall(folder, filter="data")
+    (tree,) = (path for path in folder.iterdir() if path.is_dir())
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
+    run(*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", folder, tree, cwd=folder)
+    (made,) = folder.glob("*.whl")
+    return made
+
+
+def test_one_wheel_serves_every_python_from_3_11(wheel: Path) -> None:
+    assert "-cp311-abi3-" in wheel.name
+
+
+def test_the_wheel_holds_the_kernel_and_every_migration(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    versions = (ROOT / "store" / "migrations" / "versions").glob("*.py")
+    expected = {
+        *SHIPPED,
+        *(f"goodneighbor/store/migrations/versions/{path.name}" for path in versions),
+    }
+    assert expected <= names
+    assert not [name for name in names if name.endswith((".c", ".cpp", ".h"))]
+
+
+def test_the_program_runs_from_the_wheel_alone(
+    wheel: Path, repository: Path, tmp_path: Path
+) -> None:
+    site = tmp_path / "site-packages"
+    zipfile.ZipFile(wheel).extractall(site)
+    state = repository / "state"
+    state.mkdir()
+    (state / "stats.json").write_text('{"total_posts": 1}', encoding="utf-8")
+    neighbor = (sys.executable, "-m", "goodneighbor.cli")
+    where = run(
+        sys.executable, "-c", "import goodneighbor.kernel as k; print(k.__file__)",
+        cwd=repository, PYTHONPATH=str(site),
+    )  # fmt: skip
+    assert where.startswith(str(site))
+    run(*neighbor, "init", cwd=repository, PYTHONPATH=str(site))
+    assert "total_posts" in run(*neighbor, "show", "/stats", cwd=repository, PYTHONPATH=str(site))
