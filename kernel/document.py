@@ -99,9 +99,12 @@ def _document(name: str, table: DocumentTable) -> Document:
 
 
 def _refuse_shared_files(exported: list[Document]) -> None:
-    # Without case, as macOS and Windows see files; "a.json/" sorts behind "a.json" and "a.json0".
-    by_path = sorted((f"{document.path}/".lower(), document) for document in exported)
-    for (outer, first), (inner, second) in pairwise(by_path):
+    # Without case, as macOS and Windows see files; what lies in a folder sorts right behind it.
+    def folder(document: Document) -> str:
+        return f"{document.path}/".lower()
+
+    for first, second in pairwise(sorted(exported, key=folder)):
+        outer, inner = folder(first), folder(second)
         if inner == outer:
             reason = f"`{second.path}` is the file of document `{first.name}` already"
             raise Malformed(reason, "documents", second.name, "path")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from .literal import literal
 from .malformed import Malformed
-from .template import Reference, Template, bounded, is_reference, reference, template
+from .template import NAMES_MAX, Reference, Template, bounded, is_reference, reference, template
 
 OPERATIONS = (  # in the program's order
     "set",
@@ -101,7 +101,7 @@ def _path(path: str) -> tuple[str, tuple[str | Template, ...]]:
             segments.append("")
         else:
             segments[-1] += piece
-    first, *rest = map(_segment, bounded(tuple(segments), "segments", path))
+    first, *rest = map(_segment, bounded(tuple(segments), NAMES_MAX, "segments", path))
     if isinstance(first, Template):
         raise Malformed(f"path `{path}` has a template where the document stands")
     return first, tuple(rest)

@@ -10,7 +10,8 @@ from typing import NamedTuple, TypeVar
 from .malformed import Malformed
 
 OWN_NAMES = ("frame", "utc", "stream", "id", "index", "key", "value")  # in the program's order
-PARTS_MAX = 255  # alternatives of a reference, names of a field, segments of a path: one byte each
+PARTS_MAX = 255  # of a template, of a reference or of a sum
+NAMES_MAX = 64  # of a field or a path, the document included; state.h has the same bound
 Parts = TypeVar("Parts", bound=tuple[object, ...])
 _REFERENCE = re.compile(r"(\{[^{}]*\})")
 
@@ -57,14 +58,14 @@ def template(text: str) -> Template:
             raise Malformed(f"`{text}` has a brace without its partner")
         else:
             parts.append(piece)
-    return Template(bounded(tuple(parts), "parts", text))
+    return Template(bounded(tuple(parts), PARTS_MAX, "parts", text))
 
 
 def reference(braced: str) -> Reference:
     """Read exactly one reference, braces included. Raises: Malformed."""
     names = braced[1:-1].split("|")
     alternatives = tuple(_alternative(name, braced) for name in names)
-    return Reference(bounded(alternatives, "alternatives", braced))
+    return Reference(bounded(alternatives, PARTS_MAX, "alternatives", braced))
 
 
 def is_reference(text: str) -> bool:
@@ -83,13 +84,13 @@ def field(name: str, where: str) -> Field:
             raise Malformed(f"`{where}` has an empty name")
         if part != part.strip():
             raise Malformed(f"`{where}` has white space around a name")
-    return Field(bounded(names, "names", where))
+    return Field(bounded(names, NAMES_MAX, "names", where))
 
 
-def bounded(parts: Parts, what: str, where: str) -> Parts:
+def bounded(parts: Parts, count_max: int, what: str, where: str) -> Parts:
     """Pass the parts on if the program can hold as many. Raises: Malformed."""
-    if len(parts) > PARTS_MAX:
-        raise Malformed(f"`{where[:40]}...` has more than {PARTS_MAX} {what}")
+    if len(parts) > count_max:
+        raise Malformed(f"`{where[:40]}...` has more than {count_max} {what}")
     return parts
 
 
