@@ -88,7 +88,7 @@ def _check_into(table: ItemTable, known: Known) -> None:
 def _checked(found: Operation, known: Known) -> Operation:
     document = _document(found.document, known)
     _refuse_no_entity(found.segments, document)
-    inside = members(found.segments, document)
+    inside = _inside(found.segments, document)
     if inside is not None:
         _refuse_derived(found, inside, known.derived[document.name])
         if not inside:
@@ -97,17 +97,6 @@ def _checked(found: Operation, known: Known) -> Operation:
             raise Malformed(f"`/{document.name}/@/{inside[0]}` is where the entities are (`root`)")
     _refuse_literal(found)
     return found
-
-
-def members(
-    segments: tuple[str | Template | None, ...], document: Document
-) -> tuple[str | Template | None, ...] | None:
-    """Give the path inside a record or `@`; None where it leads to an entity of a map."""
-    if document.is_record:
-        return segments
-    if document.root is not None and segments[0] == "@":
-        return segments[1:]
-    return None
 
 
 def _document(name: str, known: Known) -> Document:
@@ -119,6 +108,17 @@ def _document(name: str, known: Known) -> Document:
 def _refuse_no_entity(segments: tuple[object, ...], document: Document) -> None:
     if not segments and not document.is_record:
         raise Malformed(f"`/{document.name}` names no entity: `/{document.name}/ENTITY/...`")
+
+
+def _inside(
+    segments: tuple[str | Template | None, ...], document: Document
+) -> tuple[str | Template | None, ...] | None:
+    """Give the path inside a record or `@`; None where it leads to an entity of a map."""
+    if document.is_record:
+        return segments
+    if document.root is not None and segments[0] == "@":
+        return segments[1:]
+    return None
 
 
 def _refuse_derived(
@@ -141,12 +141,12 @@ def _refuse_parts_of_whole(found: Operation, document: Document) -> None:
         raise Malformed(f"{place} always exists: no `{found.name}`")
     if found.name not in WHOLE:
         raise Malformed(f"{place} holds an object: no `{found.name}`")
-    if found.name != "set" or not isinstance(found.value, bytes):
+    if found.name == "test" or not isinstance(found.value, bytes):
         return
     value = value_of(found.value)
     if not isinstance(value, dict):
         raise Malformed(f"{place} holds an object, not `{found.value.decode()}`")
-    if document.root is not None and document.root in value:
+    if document.root in value:
         raise Malformed(f"`{document.root}` in {place} is where the entities are (`root`)")
 
 

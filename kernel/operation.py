@@ -68,13 +68,6 @@ def pattern(line: str) -> Pattern:
     return Pattern(name, document, tuple(_star(segment, line) for segment in segments))
 
 
-def pointer(path: str) -> tuple[str, ...]:
-    """Give the unescaped segments of a JSON Pointer (RFC 6901). Raises: Malformed."""
-    if not path.startswith("/"):
-        raise Malformed(f"path `{path}` does not start with `/`")
-    return tuple(unescaped(segment) for segment in path[1:].split("/"))
-
-
 def unescaped(segment: str) -> str:
     """Undo `~1` for `/` and `~0` for `~`. Raises: Malformed, for any other `~`."""
     if re.search(r"~(?![01])", segment):

@@ -233,7 +233,7 @@ REFUSED = {
     "inc by a float": (apply("inc /stats/n 1.5"), "`inc` adds integers, not `1.5`"),
     "inc by true": (apply("inc /stats/n true"), "`inc` adds integers, not `true`"),
     "a maximum of arrays": (apply("max /stats/n []"), "`max` takes times, numbers or strings"),
-    "merge of a number": (apply("merge /stats 3"), "`merge` takes an object, not `3`"),
+    "merge of a number": (apply("merge /posts/a 3"), "`merge` takes an object, not `3`"),
     "remove of a record": (apply("remove /stats"), "`/stats` always exists: no `remove`"),
     "init of a record": (apply("init /stats {}"), "`/stats` always exists: no `init`"),
     "remove of @": (apply("remove /agents/@"), "`/agents/@` always exists: no `remove`"),
@@ -242,6 +242,10 @@ REFUSED = {
     "a record that is a list": (apply("set /stats []"), "`/stats` holds an object, not `[]`"),
     "the root's name under @": (apply("set /agents/@/agents {}"), "is where the entities are"),
     "the root's name in @": (apply('set /agents/@ {"agents": 1}'), "is where the entities are"),
+    "the root's name merged into @": (
+        apply('merge /agents/@ {"agents": 1}'),
+        "is where the entities are",
+    ),
     # derived fields are not written
     "a derived field": (apply("inc /stats/all 1"), "`all` of `stats` is derived, never written"),
     "below a derived field": (apply("set /stats/all/x 1"), "`all` of `stats` is derived"),
