@@ -21,11 +21,11 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("kernel", "store", "cli")  # each may import those before it
 FOLDERS = (*PACKAGES, "tests", "benchmarks")
 
-FILE_LINES_MAX = 400  # style: past 300 look for the second idea
-FUNCTION_LINES_MAX = 60  # style: a screen is the end
+FILE_LINES_MAX = 700  # a typical file has 60 to 200; past 300 look for the second idea
+FUNCTION_LINES_MAX = 60  # a typical function has under 25; a screen is the end
 VAGUE_NAMES = {"utils", "util", "helpers", "common", "base", "manager", "misc"}
 MARKERS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
-C_COMMENT_CODE = re.compile(r"^\s*(//|/?\*)\s*[\w>\-.\[\]()*&, =]+;\s*(\*/)?$")
+C_COMMENT_CODE = re.compile(r"^\s*(//|/\*)\s*[\w>\-.\[\]]+\s*(=|\().*;\s*(\*/)?$")
 
 # Who may do what. Everything else takes values and returns values.
 STARTS_PROCESSES = {"cli/git.py", "cli/demo.py"}
@@ -139,12 +139,14 @@ def test_memory_is_taken_in_arena_c_alone() -> None:
 
 
 def test_one_broad_catch_stands_in_the_outermost_function() -> None:
+    """Others may clean up on the way, and must raise again."""
     broad = [
         name_of(path)
         for path in python_files(*PACKAGES)
         for node in ast.walk(ast.parse(path.read_bytes()))
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or ast.unparse(node.type) in ("Exception", "BaseException"))
+        and not isinstance(node.body[-1], ast.Raise)
     ]
     assert broad == ["cli/__main__.py"]
 
@@ -166,6 +168,7 @@ def test_functions_fit_a_screen() -> None:
     long = [
         f"{name_of(path)}:{node.lineno} {node.name}"
         for path in python_files(*FOLDERS)
+        if path.parent.name != "versions"  # a migration is a table
         for node in ast.walk(ast.parse(path.read_bytes()))
         if isinstance(node, ast.FunctionDef)
         and (node.end_lineno or node.lineno) - node.lineno >= FUNCTION_LINES_MAX
@@ -204,7 +207,9 @@ def test_every_module_says_what_it_is() -> None:
         for path in python_files(*PACKAGES)
         if ast.get_docstring(ast.parse(path.read_bytes())) is None
     ]
-    missing += [name_of(path) for path in c_files() if not path.read_text("utf-8").startswith("/*")]
+    missing += [
+        name_of(path) for path in c_files() if not path.read_text("utf-8").startswith(("/*", "//"))
+    ]
     assert missing == []
 
 
