@@ -1,0 +1,72 @@
+"""The merge kernel: bytes and rules in, bytes out.
+
+Names are handed on when they are first used: `append` needs `canonical` and not the reader of rules.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .errors import DeltaRejected, GoodneighborError, JsonRejected, KernelLimit, RulesInvalid
+    from .fold import (
+        Changed,
+        Event,
+        Fold,
+        Folded,
+        Receipt,
+        UnitReceipt,
+        canonical,
+        crc32c,
+        format_instant,
+        instant,
+    )
+    from .rules import Rules
+
+FOLD_VERSION = 1  # stands in each close: the meaning of sections 6 and 7 that it folded under
+
+_HOMES = {
+    "canonical": "fold",
+    "instant": "fold",
+    "format_instant": "fold",
+    "crc32c": "fold",
+    "Fold": "fold",
+    "Event": "fold",
+    "Folded": "fold",
+    "Changed": "fold",
+    "Receipt": "fold",
+    "UnitReceipt": "fold",
+    "Rules": "rules",
+    "GoodneighborError": "errors",
+    "DeltaRejected": "errors",
+    "JsonRejected": "errors",
+    "RulesInvalid": "errors",
+    "KernelLimit": "errors",
+}
+
+__all__ = [
+    "FOLD_VERSION",
+    "Changed",
+    "DeltaRejected",
+    "Event",
+    "Fold",
+    "Folded",
+    "GoodneighborError",
+    "JsonRejected",
+    "KernelLimit",
+    "Receipt",
+    "Rules",
+    "RulesInvalid",
+    "UnitReceipt",
+    "canonical",
+    "crc32c",
+    "format_instant",
+    "instant",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
