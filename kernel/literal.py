@@ -6,8 +6,8 @@ compare canonical bytes with canonical bytes.
 
 import json
 
-import orjson
-
+from .errors import DeltaRejected
+from .fold import canonical
 from .malformed import Malformed
 
 INTEGER_MIN = -(2**63)
@@ -18,10 +18,10 @@ def literal(text: str) -> bytes:
     """Give a literal's compact canonical bytes. Raises: Malformed, with the reader's reason."""
     source = _from_single_quotes(text) if text.startswith("'") else text
     try:
-        return orjson.dumps(orjson.loads(source), option=orjson.OPT_SORT_KEYS)
-    except ValueError as rejected:
-        said = "neither JSON nor a string in single quotes"
-        raise Malformed(f"`{text}` is {said} ({rejected})") from rejected
+        return canonical(source.encode(), "compact")
+    except DeltaRejected as rejected:
+        said = f"neither JSON nor a string in single quotes ({rejected.reason})"
+        raise Malformed(f"`{text}` is {said}") from rejected
 
 
 def value_of(canonical_bytes: bytes) -> object:
