@@ -138,19 +138,26 @@ paths = st.one_of(
 )
 
 
+INTEGERS = ("1", "-1", "18446744073709551615")
+OBJECTS = ("{}", '{"n": 1, "h": 2, "x": null}', '{"s": ["q"], "deep": {}, "lo": 1.5}')
+LITERALS_OF = {
+    "inc": INTEGERS,
+    "merge": OBJECTS,
+    "max": ("1", "1.5", "null", "'u'", '"2026-01-01T00:00:00Z"'),
+    "min": ("-1", "-0.0", '""', "'u'", '"2026-01-01T00:00:00Z"'),
+}
+
+
 @st.composite
 def operation_lines(draw: st.DrawFn) -> str:
-    """Draw one line of `apply`."""
-    name = draw(st.sampled_from(OPERATIONS))
+    """Draw one line of `apply`; what can never apply is left out, the rules refuse it."""
+    name, path = draw(st.sampled_from(OPERATIONS)), draw(paths)
+    if path == "/st":
+        name = draw(st.sampled_from(("set", "merge", "test")))
+    literals = OBJECTS if path == "/st" else LITERALS_OF.get(name, LITERALS)
     optional = "?" if name != "test" and draw(st.booleans()) else ""
-    value = "" if name == "remove" else draw(st.one_of(references, st.sampled_from(LITERALS)))
-    if name == "inc" and not value.startswith("{"):
-        value = draw(st.sampled_from(("1", "-1", "18446744073709551615")))
-    if name == "merge" and not value.startswith("{"):
-        value = '{"n": 1, "h": 2, "x": null}'
-    if name in ("max", "min") and value in ("true", "[]", "[1, 1.0]", "{}"):
-        value = "'u'"
-    return f"{name}{optional} {draw(paths)} {value}".rstrip()
+    value = "" if name == "remove" else draw(references | st.sampled_from(literals))
+    return f"{name}{optional} {path} {value}".rstrip()
 
 
 @st.composite
