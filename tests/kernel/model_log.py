@@ -53,10 +53,13 @@ class ModelStore:
             ops = ops_of_base(self.rules.documents[name], loads(text.encode()))
             self.append_own("store", BASE_FRAME, None, ops)
 
-    def append(self, raw: bytes) -> None:
-        """Take a delta as it lies: an event, a copy, or a case for quarantine."""
+    def append(self, raw: bytes, frame: int | None = None, stream: str | None = None) -> None:
+        """Take a delta as it lies: an event, a copy, or a case for quarantine.
+
+        A frame or stream that it lacks comes from beside.
+        """
         try:
-            event = read_delta(raw)
+            event = read_delta(raw, frame, stream)
         except NotStrict:
             self.quarantined += 1
             return
@@ -152,8 +155,8 @@ def frame_of(log: list[Event | Close], position: int, event: Event) -> int | Non
     return event.frame if len(distinct) <= following.rules.reopen else following.frame
 
 
-def read_delta(raw: bytes) -> Event:
-    """Read a delta of a stream.
+def read_delta(raw: bytes, frame: int | None = None, stream: str | None = None) -> Event:
+    """Read a delta of a stream; `frame` and `stream` are for one that lacks them.
 
     Raises:
         NotStrict: where it cannot become an event.
@@ -161,7 +164,7 @@ def read_delta(raw: bytes) -> Event:
     body = loads(raw)
     if not isinstance(body, dict):
         raise NotStrict("not an object")
-    frame, stream = body.get("frame"), body.get("stream_id")
+    frame, stream = body.get("frame", frame), body.get("stream_id", stream)
     if not is_integer(frame) or not 0 <= frame <= FRAME_MAX:
         raise NotStrict("frame")
     if not isinstance(stream, str) or not is_stream(stream):
