@@ -31,17 +31,19 @@ soak:
 clean:
 	rm -rf $(VENV) build dist kernel/_kernel.abi3.so
 
-$(VENV)/bin/python:
+# A stamp, not bin/python: a venv that was interrupted is made again.
+$(VENV)/made:
 	@python=`sh kernel/toolchain.sh $(PYTHON)` && echo "making $(VENV) with $$python" && \
-	    "$$python" -m venv $(VENV)
+	    "$$python" -m venv --clear $(VENV)
+	@touch $@
 
 # Editable: the tree is what runs. A changed kernel or pyproject.toml installs again.
-$(VENV)/installed: $(VENV)/bin/python pyproject.toml $(KERNEL)
+$(VENV)/installed: $(VENV)/made pyproject.toml $(KERNEL)
 	@echo 'installing goodneighbor into $(VENV)'
 	@$(VENV)/bin/python -m pip install --quiet --editable .
 	@touch $@
 
-$(VENV)/installed-for-tests: $(VENV)/bin/python pyproject.toml $(KERNEL)
+$(VENV)/installed-for-tests: $(VENV)/made pyproject.toml $(KERNEL)
 	@echo 'installing goodneighbor and what its tests need into $(VENV)'
 	@$(VENV)/bin/python -m pip install --quiet --editable '.[test]'
 	@touch $(VENV)/installed $@

@@ -1,6 +1,7 @@
 """What is published works: sdist, wheel, then the program, outside the tree that made it."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -15,6 +16,9 @@ SHIPPED = (
     "goodneighbor/store/migrations/env.py",
     "goodneighbor/cli/__main__.py",
 )
+
+
+ignored = shutil.ignore_patterns("*.so", "__pycache__")
 
 
 def run(*command: str | Path, cwd: Path, **environment: str) -> str:
@@ -34,11 +38,16 @@ def run(*command: str | Path, cwd: Path, **environment: str) -> str:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel made from the unpacked sdist, so that nothing comes from the tree itself."""
     folder = tmp_path_factory.mktemp("packaging")
+    checkout = folder / "checkout"
+    for package in ("kernel", "store", "cli"):
+        shutil.copytree(ROOT / package, checkout / package, ignore=ignored)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, checkout / name)
     make_sdist = f"import build_backend; print(build_backend.build_sdist({str(folder)!r}))"
-    source = run(sys.executable, "-c", make_sdist, cwd=ROOT, PYTHONPATH="kernel")
+    source = run(sys.executable, "-c", make_sdist, cwd=checkout, PYTHONPATH="kernel")
     with tarfile.open(folder / source.splitlines()[-1]) as archive:
         archive.extractall(folder, filter="data")
-    (tree,) = (path for path in folder.iterdir() if path.is_dir())
+    (tree,) = folder.glob("goodneighbor-*/")
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
     run(*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", folder, tree, cwd=folder)
     (made,) = folder.glob("*.whl")
