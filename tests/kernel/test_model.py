@@ -2,6 +2,7 @@
 
 import pytest
 
+from . import model
 from .conformance import (
     CASES,
     SUMS_AGAINST_A_SENTENCE,
@@ -38,3 +39,9 @@ def test_a_case_against_a_sentence_differs_only_by_skipped_units(name: str) -> N
         without = {**sums, "in": sums["in"] - more, "skipped": sums["skipped"] - more}
         assert more >= 0
         assert without == must.get(frame, {"in": 0, "applied": 0, "duplicate": 0, "skipped": 0})
+
+
+def test_a_model_that_folds_in_order_of_arrival_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "order", lambda event: 0)
+    failing = {case.name for case in ALL if run_case(case, ModelStore)}
+    assert {"order-inside-a-frame", "same-events-same-bytes-out-of-order"} <= failing
