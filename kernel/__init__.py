@@ -4,8 +4,8 @@ Names are handed on when they are first used: `append` needs `canonical` and not
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # typing costs `append` more than the kernel; type checkers take this for true
 if TYPE_CHECKING:
     from .errors import DeltaRejected, GoodneighborError, JsonRejected, KernelLimit, RulesInvalid
     from .fold import (
@@ -64,9 +64,9 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    value: object = getattr(import_module(f".{_HOMES[name]}", __name__), name)
     globals()[name] = value
     return value
