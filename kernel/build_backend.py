@@ -5,10 +5,11 @@ The hooks are setuptools' own; what is added is `BuildKernel`, which writes the 
 and no machine-written C is in git.
 
 Run as a program (`python kernel/build_backend.py`) it brings `kernel/_kernel.abi3.so` up to date,
-recompiling only what changed.
+recompiling only what changed; options of `build_ext` may follow, for a build elsewhere.
 """
 
 import os
+import sys
 import sysconfig
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -104,4 +105,4 @@ def is_stale(target: Path, sources: list[Path]) -> bool:
 if __name__ == "__main__":
     os.chdir(ROOT)
     warnings.filterwarnings("ignore", message=r"`\[tool\.")  # "experimental" tables
-    setup(script_args=["--quiet", "build_ext", "--inplace"])
+    setup(script_args=["--quiet", "build_ext", *(sys.argv[1:] or ["--inplace"])])
