@@ -23,7 +23,6 @@ class Line:
     item: int
     status: str
     reason: str
-    operation: str = ""
 
 
 @dataclass
@@ -101,31 +100,26 @@ class Draft:
 
 
 def run(state: State, rules: Rules, unit: Unit, receipt: Receipt) -> Line:
+    """Apply a unit whole or not at all, and say what became of it."""
     draft = Draft(state)
     optional: list[Line] = []
-    applied = 0
     try:
-        if unit.rule is not None and unit.rule.into is not None:
-            if not keep_item(draft, rules, unit):
-                return Line(unit.source, unit.item, "duplicate", "key exists")
-            applied += 1
+        kept = unit.rule is not None and unit.rule.into is not None
+        if kept and not keep_item(draft, rules, unit):
+            return Line(unit.source, unit.item, "duplicate", "key exists")
         for each in unit.rule.apply if unit.rule is not None else ():
             try:
                 write(draft, filled_in(rules, each, unit))
-                applied += 1
             except Skip as skip:
                 if not each.optional:
                     raise
                 optional.append(Line(unit.source, unit.item, "optional", str(skip)))
         for each_write in unit.operations:
             write(draft, each_write)
-            applied += 1
     except Skip as skip:
         return Line(unit.source, unit.item, "skipped", str(skip))
-    if not applied:
-        return Line(
-            unit.source, unit.item, "skipped", optional[0].reason if optional else "no rule"
-        )
+    if unit.rule is not None and not kept and len(optional) == len(unit.rule.apply):
+        return Line(unit.source, unit.item, "skipped", optional[0].reason)
     draft.take_over()
     receipt.optional_skipped += len(optional)
     receipt.lines.extend(optional)
@@ -151,28 +145,29 @@ def keep_item(draft: Draft, rules: Rules, unit: Unit) -> bool:
 def write(draft: Draft, each: Write) -> None:
     """Apply one operation to the draft, or raise Skip and leave it as it was."""
     document = each.document
-    if document.root is not None and each.key == BESIDE_ROOT and not each.names_at:
-        raise Skip("unknown entity")
     current = draft.get(document.name, each.key)
     if document.is_record or each.names_at:
-        refuse_unwritable(each)
-        after = changed(
-            {} if current is ABSENT else current,
-            each.name,
-            each.path,
-            each.value,
-            document.fields if document.is_record else {},
-        )
-        if not isinstance(after, dict) or (each.names_at and document.root in after):
-            raise Skip("wrong type")
-        draft.put(document.name, each.key, after or ABSENT)
+        draft.put(document.name, each.key, written_always_there(each, current))
         return
+    if document.root is not None and each.key == BESIDE_ROOT:
+        raise Skip("unknown entity")
     refuse_unknown(each, current)
     before = ABSENT if current is REMOVED else current
     after = changed(before, each.name, each.path, each.value, document.fields)
-    if each.name == "remove" and not each.path and current is not ABSENT:
+    if each.name == "remove" and not each.path:
         after = REMOVED
     draft.put(document.name, each.key, after)
+
+
+def written_always_there(each: Write, current: Any) -> Any:
+    """Give a record or `@` as the operation leaves it: an object, and no row when it is empty."""
+    refuse_unwritable(each)
+    before = {} if current is ABSENT else current
+    rules = each.document.fields if each.document.is_record else {}
+    after = changed(before, each.name, each.path, each.value, rules)
+    if not isinstance(after, dict) or (each.names_at and each.document.root in after):
+        raise Skip("wrong type")
+    return after or ABSENT
 
 
 def refuse_unknown(each: Write, current: Any) -> None:

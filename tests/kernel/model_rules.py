@@ -147,6 +147,7 @@ def document(name: str, table: dict[str, Any]) -> Document:
 def item_rule(documents: dict[str, Document], table: dict[str, Any]) -> ItemRule:
     into = table.get("into")
     refuse_unless(into is None or not documents[into].is_record, f"into {into}")
+    refuse_unless(into is not None or bool(table.get("apply")), f"a rule for {table['each']}")
     return ItemRule(
         table["each"],
         condition(table["when"]) if "when" in table else None,

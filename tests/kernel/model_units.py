@@ -11,7 +11,7 @@ from .model_json import ABSENT, compact, format_instant
 from .model_operations import Skip
 from .model_rules import OPERATIONS, Document, ItemRule, Operation, Rules
 from .model_state import BESIDE_ROOT
-from .model_template import escaped, look_up, parse_pointer, render, resolve
+from .model_template import look_up, parse_pointer, render, resolve
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Write:
-    """An operation with its templates filled in; `key` is None where a field was missing."""
+    """An operation with its templates filled in; `names_at` says that `@` was written out."""
 
     name: str
     document: Document
@@ -50,10 +50,6 @@ class Write:
     value: Any
     names_at: bool
     own: bool = False
-
-    def __str__(self) -> str:
-        keys = self.path if self.document.is_record else (self.key, *self.path)
-        return f"{self.name} /{'/'.join(map(escaped, (self.document.name, *keys)))}"
 
 
 def units(rules: Rules, event: Event) -> Iterator[Unit]:
