@@ -3,7 +3,6 @@
 A test passes a `Disk` of its own to run out of space, to fail a flush or to record what a power
 cut would leave; everything else of the file system is called directly.
 """
-# ruff: noqa: PTH105, PTH108, PTH120 - pathlib costs `append` more than all else it imports
 
 import os
 import sys

@@ -8,7 +8,6 @@ is doing. What does not hold its checksum is one of three things, and they are t
 * at the end, its writer gone: torn, where the end never came (a kill, a power cut) and so was
   never acknowledged; damage, where all bytes are there and some are wrong.
 """
-# ruff: noqa: PTH118 - pathlib costs more than all else here
 
 import fcntl
 import os
@@ -166,7 +165,7 @@ class _Segment:
         """Check the header; return where the notes begin, or the end when there is nothing yet."""
         fault = header_fault(self.fetch(0, HEADER_SIZE), self.nonce)
         if fault and self._never_came(0):
-            if self.writer_gone:
+            if self.writer_gone and self.size:
                 yield Torn(self.name, 0, self.size)
             return self.size
         if fault:

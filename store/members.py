@@ -35,7 +35,7 @@ def text(value: bytes | None) -> bytes | None:
 
 def _member_ends(compact: bytes) -> list[int]:
     """Return where each member of the outermost object ends: at a comma, or the last brace."""
-    ends = []
+    ends: list[int] = []
     depth = 0
     start = 0
     for number, piece in enumerate(_quotes_blanked(compact).split(b'"')):

@@ -8,7 +8,6 @@ keep that true whatever fails:
 * After a failure nothing is written to that segment again. A reader may have passed the place
   already, and what were written there then would never be read.
 """
-# ruff: noqa: PTH118 - pathlib costs more than all else here
 
 import fcntl
 import os
@@ -101,7 +100,7 @@ class Writer:
         """Keep notes with one write and one flush; return the segment and offset of each.
 
         Raises:
-            StoreUnwritable: the disk refused; on "not kept" none of them is.
+            StoreUnwritable: the disk refused; on "unknown" some of them may be kept.
         """
         if not notes:
             return []
@@ -113,7 +112,7 @@ class Writer:
             self._ready()
             data, places = self._frames(notes)
             try:
-                self._keep(data)
+                self._keep(data, places)
             except BaseException:
                 self._abandon()
                 raise
@@ -161,12 +160,15 @@ class Writer:
             offset += len(pieces[-1])
         return b"".join(pieces), places
 
-    def _keep(self, data: bytes) -> None:
+    def _keep(self, data: bytes, places: list[tuple[str, int]]) -> None:
         path = os.path.join(self._folder, self._name)
         try:
             write_all(self._disk, self._descriptor, data)
         except OSError as error:
-            raise StoreUnwritable(path, error, "not kept") from error
+            # A reader may have met the whole notes of a batch before they are cut off again.
+            some_whole = len(places) > 1 and os.fstat(self._descriptor).st_size >= places[1][1]
+            outcome = "unknown" if some_whole else "not kept"
+            raise StoreUnwritable(path, error, outcome) from error
         reached("append: note written")
         try:
             self._disk.flush(self._descriptor)
