@@ -1,0 +1,124 @@
+"""The store's public face: names, handed on when they are first asked for (PEP 562).
+
+`append` runs once for every delta in a process of its own, so importing this package imports nothing.
+"""
+
+from importlib import import_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .append import Appended
+    from .collect import Collected
+    from .create import DocumentUnknown, StoreExists
+    from .errors import (
+        DeltaRejected,
+        ExportRefused,
+        GoodneighborError,
+        LockLost,
+        LogConflict,
+        NotAStore,
+        Refused,
+        RulesInvalid,
+        StoreBusy,
+        StoreDamaged,
+        StoreMissing,
+        StoreTooNew,
+        StoreUnwritable,
+    )
+    from .export import Exported, Saved, Withheld
+    from .frames import Closed, FrameDetail, FramePassed, FrameRow
+    from .log import Refusal
+    from .origin import DocumentRefused
+    from .quarantine import Kept
+    from .receipts import FrameSums, StreamStatus, Unapplied
+    from .replay import Difference, Replayed
+    from .sequencer import Drained
+    from .status import DocumentStatus, OpenFrame, Status
+    from .store import Store
+    from .verify import Fault
+
+_HOME = {
+    "append": ("Appended",),
+    "collect": ("Collected",),
+    "create": ("DocumentUnknown", "StoreExists"),
+    "errors": (
+        "DeltaRejected",
+        "ExportRefused",
+        "GoodneighborError",
+        "LockLost",
+        "LogConflict",
+        "NotAStore",
+        "Refused",
+        "RulesInvalid",
+        "StoreBusy",
+        "StoreDamaged",
+        "StoreMissing",
+        "StoreTooNew",
+        "StoreUnwritable",
+    ),
+    "export": ("Exported", "Saved", "Withheld"),
+    "frames": ("Closed", "FrameDetail", "FramePassed", "FrameRow"),
+    "log": ("Refusal",),
+    "origin": ("DocumentRefused",),
+    "quarantine": ("Kept",),
+    "receipts": ("FrameSums", "StreamStatus", "Unapplied"),
+    "replay": ("Difference", "Replayed"),
+    "sequencer": ("Drained",),
+    "status": ("DocumentStatus", "OpenFrame", "Status"),
+    "store": ("Store",),
+    "verify": ("Fault",),
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [
+    "Appended",
+    "Closed",
+    "Collected",
+    "DeltaRejected",
+    "Difference",
+    "DocumentRefused",
+    "DocumentStatus",
+    "DocumentUnknown",
+    "Drained",
+    "ExportRefused",
+    "Exported",
+    "Fault",
+    "FrameDetail",
+    "FramePassed",
+    "FrameRow",
+    "FrameSums",
+    "GoodneighborError",
+    "Kept",
+    "LockLost",
+    "LogConflict",
+    "NotAStore",
+    "OpenFrame",
+    "Refusal",
+    "Refused",
+    "Replayed",
+    "RulesInvalid",
+    "Saved",
+    "Status",
+    "Store",
+    "StoreBusy",
+    "StoreDamaged",
+    "StoreExists",
+    "StoreMissing",
+    "StoreTooNew",
+    "StoreUnwritable",
+    "StreamStatus",
+    "Unapplied",
+    "Withheld",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_MODULE[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

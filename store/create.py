@@ -1,0 +1,113 @@
+"""Makes a store: folder, mailbox, database; rules and base state as its first events.
+
+The fact not to miss: the database is made under another name and renamed when it is whole, so a
+process that dies on the way leaves nothing that `Store.open` would take for a store.
+
+The base state is closed at once, as frame -1: it can be read and exported before any frame closes,
+and the rules in force are in the log from the first close on.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from ..kernel import Rules
+from . import export, frames, log, origin
+from .disk import Disk
+from .engine import DATABASE_NAME, Cursor, Database
+from .errors import Refused
+from .frames import CloseOrder
+from .lock import StoreLock
+from .store import MAILBOX
+
+FOLDER_MODE = 0o700
+UNFINISHED = DATABASE_NAME + ".new"
+
+
+class StoreExists(Refused):
+    """A store is there already."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        super().__init__(
+            f"There is a store already: {folder}.\n"
+            "Nothing was touched; `neighbor status` shows what it holds."
+        )
+
+
+class DocumentUnknown(Refused):
+    """Base state for a document that the rules do not have."""
+
+    def __init__(self, document: str) -> None:
+        self.document = document
+        super().__init__(
+            f"Not taken in: there is no document {document!r} in the rules.\n"
+            f"Add [documents.{document}] to neighbor.toml, or leave its file out."
+        )
+
+
+class Creation(NamedTuple):
+    """What a new store starts with; `base` holds the bytes of files by document."""
+
+    rules_text: str
+    base: Mapping[str, bytes]
+    store_id: str
+    now_us: int
+
+
+def create(
+    database: Database,
+    lock_of: Callable[[str], StoreLock],
+    order: Creation,
+    *,
+    seed: bytes,
+    disk: Disk,
+) -> None:
+    """Make the store.
+
+    Raises:
+        RulesInvalid, DocumentRefused, DocumentUnknown, StoreExists: nothing was made.
+    """
+    rules = Rules.parse(order.rules_text)
+    for name in order.base.keys() - {document.name for document in rules.documents}:
+        raise DocumentUnknown(name)
+    origin.entries(rules.documents, order.base, origin.BASE_FRAME, order.now_us)  # or refuse
+    if database.path.exists():
+        raise StoreExists(str(database.folder))
+    _make_folders(database.folder, disk)
+    with lock_of("init") as lock:
+        if database.path.exists():
+            raise StoreExists(str(database.folder))
+        _make_database(database, lock, order, rules, seed)
+        disk.rename(str(database.folder / UNFINISHED), str(database.path))
+        disk.flush_folder(str(database.folder))
+
+
+def _make_folders(folder: Path, disk: Disk) -> None:
+    folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    (folder / MAILBOX).mkdir(mode=FOLDER_MODE, exist_ok=True)
+    disk.flush_folder(str(folder.parent))
+
+
+def _make_database(
+    database: Database, lock: StoreLock, order: Creation, rules: Rules, seed: bytes
+) -> None:
+    unfinished = Database(database.folder, name=UNFINISHED)
+    for left in database.folder.glob(UNFINISHED + "*"):
+        left.unlink()  # of a creation that died
+    unfinished.create(lock)
+    with unfinished.writing(lock) as writer, writer.transaction("create") as cursor:
+        _put_first_rows(cursor, order)
+        base = origin.entries(rules.documents, order.base, origin.BASE_FRAME, order.now_us)
+        log.append(cursor, base)
+        close = CloseOrder(origin.BASE_FRAME, rules_text=order.rules_text)
+        frames.close(cursor, close, now_us=order.now_us, seed=seed)
+        export.put_as_found(cursor, rules.documents, order.base, rules.digest)
+
+
+def _put_first_rows(cursor: Cursor, order: Creation) -> None:
+    cursor.execute(
+        "INSERT INTO store (id, store_id, created_us, epoch, position, chain)"
+        " VALUES (1, ?, ?, 0, 0, ?)",
+        (order.store_id, order.now_us, log.FIRST_CHAIN),
+    )

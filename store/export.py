@@ -1,0 +1,348 @@
+"""Documents as files: the snapshots in canonical form, where the rules say they go.
+
+The fact not to miss: before a file is touched, the database knows what it is about to become. Bytes on
+disk are ours when they are those of the last export or of the one begun; any others are somebody's
+work, and go to quarantine before they are replaced (law 7).
+
+    intents committed  ->  each: written beside, flushed, renamed, folder flushed  ->  results committed
+
+Law 5: a document that lost more than `max_loss` of its entities is held back, alone. A document that
+never held anything is not written: there is nothing to say yet.
+
+A manifest beside the documents, and commits, will be told from here; today the files are all.
+"""
+
+import os
+import stat
+from collections.abc import Collection, Iterator, Mapping
+from fractions import Fraction
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from ..kernel import Fold, Rules
+from ..kernel.document import Document
+from . import frames, log, quarantine, snapshots
+from .disk import Disk, replace_file
+from .engine import Cursor, Writer
+from .snapshots import Share
+from .step import reached
+
+AS_FOUND = ""  # the `clone` of what lay there when the store was made
+FILES = ""  # the `branch` of an export that writes files only
+FILE_MODE = 0o644
+BESIDE = ".{}.neighbor-new"
+
+
+class Withheld(NamedTuple):
+    """A document that was not written, and why; `lost` of `entities` where that is the reason."""
+
+    document: str
+    path: str
+    reason: str
+    lost: int = 0
+    entities: int = 0
+
+
+class Saved(NamedTuple):
+    """Somebody's bytes that an export replaced, after it put them into quarantine."""
+
+    document: str
+    path: str
+    quarantine: int
+
+
+class Exported(NamedTuple):
+    """What an export did, by document; with `check`, what it would do."""
+
+    written: list[str]
+    unchanged: list[str]
+    refused: list[Withheld]
+    saved: list[Saved]
+
+
+class ExportOrder(NamedTuple):
+    """Where an export goes, and what it may do."""
+
+    root: Path
+    allow_loss: Collection[str] = ()
+    asked_by: str = ""
+    check: bool = False
+
+
+class LastExport(NamedTuple):
+    """What the store last put at a path, or found there when it was made."""
+
+    clone: str
+    digest: bytes
+    document_digest: bytes
+    rules: bytes
+    entities: int
+    removed: int
+
+
+class Planned(NamedTuple):
+    """One document on its way to its file."""
+
+    document: Document
+    share: Share
+    data: bytes | None  # None: the last export stands there, and nothing has changed since
+    found: bytes | None  # what is at the path; None: nothing
+    is_ours: bool  # what is at the path came from us
+    loss: Withheld | None  # a loss beyond the bound
+
+    @property
+    def is_due(self) -> bool:
+        return self.data is not None and self.data != self.found
+
+    @property
+    def is_foreign(self) -> bool:
+        return self.is_due and self.found is not None and not self.is_ours
+
+
+def export(writer: Writer, order: ExportOrder, *, now_us: int, seed: bytes, disk: Disk) -> Exported:
+    """Write the documents that differ from their files; the caller holds the store's lock."""
+    with writer.transaction("export intents") as cursor:
+        rules, plans, refused = _plan(cursor, order, seed)
+        saved = [_save(cursor, plan, now_us) for plan in plans if plan.is_foreign]
+        _put_intents(cursor, order, plans, rules, now_us)
+    for plan in plans:
+        if plan.is_due:
+            _write(writer, order.root, plan, disk)
+    with writer.transaction("export results") as cursor:
+        for plan in plans:
+            if plan.data is not None:
+                _put_result(cursor, order, plan, plan.data)
+    return _exported(plans, refused, saved)
+
+
+def compare(cursor: Cursor, order: ExportOrder, seed: bytes) -> Exported:
+    """Say what an export would do, and do nothing."""
+    _, plans, refused = _plan(cursor, order, seed)
+    saved = [
+        Saved(plan.document.name, str(plan.document.path), 0) for plan in plans if plan.is_foreign
+    ]
+    return _exported(plans, refused, saved)
+
+
+def render(cursor: Cursor, rules: Rules, name: str, seed: bytes, frame: int | None = None) -> bytes:
+    """Return a whole document in canonical form, now or as frame `frame` left it."""
+    with Fold(rules, seed=seed) as fold:
+        rows = snapshots.entities(cursor, name, frame)
+        fold.load(name, [(row.key, row.body) for row in rows if row.body])
+        return fold.document(name)
+
+
+def put_as_found(
+    cursor: Cursor, documents: Collection[Document], base: Mapping[str, bytes], rules: bytes
+) -> None:
+    """Note the files a store was made from, as if it had exported them."""
+    shares = snapshots.shares(cursor)
+    for document in documents:
+        if document.path is not None and document.name in base:
+            digest = sha256(base[document.name]).digest()
+            share = shares.get(document.name, snapshots.EMPTY)
+            _put_row(cursor, (AS_FOUND, FILES, document.path), digest, document, share, rules, 1)
+
+
+def path_fault(root: Path, path: str) -> str:
+    """Tell what keeps a document's path from being written under a root; "" when nothing does."""
+    at = root
+    parts = path.split("/")
+    for part in parts[:-1]:
+        at /= part
+        if at.is_symlink():
+            return f"{at.relative_to(root)} is a symbolic link"
+        if at.exists() and not at.is_dir():
+            return f"{at.relative_to(root)} is not a folder"
+    target = at / parts[-1]
+    if target.is_symlink():
+        return f"{path} is a symbolic link"
+    if target.exists() and not stat.S_ISREG(target.stat().st_mode):
+        return f"{path} is not a regular file"
+    return ""
+
+
+def _exported(plans: Collection[Planned], refused: list[Withheld], saved: list[Saved]) -> Exported:
+    written = [plan.document.name for plan in plans if plan.is_due]
+    unchanged = [plan.document.name for plan in plans if not plan.is_due]
+    return Exported(written, unchanged, refused, saved)
+
+
+def _plan(
+    cursor: Cursor, order: ExportOrder, seed: bytes
+) -> tuple[Rules, list[Planned], list[Withheld]]:
+    rules = frames.rules_in_force(cursor)
+    shares = snapshots.shares(cursor)
+    plans, refused = [], []
+    for document in rules.documents:
+        if document.path is None or document.name not in shares:
+            continue
+        if fault := path_fault(order.root, document.path):
+            refused.append(Withheld(document.name, document.path, fault))
+            continue
+        plan = _plan_document(cursor, order, rules, document, shares[document.name], seed)
+        if plan.loss is not None and document.name not in order.allow_loss:
+            refused.append(plan.loss)
+        else:
+            plans.append(plan)
+    return rules, plans, refused
+
+
+def _plan_document(
+    cursor: Cursor, order: ExportOrder, rules: Rules, document: Document, share: Share, seed: bytes
+) -> Planned:
+    assert document.path is not None
+    target = order.root / document.path
+    found = target.read_bytes() if target.exists() else None
+    is_ours = found is not None and _is_ours(cursor, order, document.path, found)
+    last = _last(cursor, order, document.path)
+    if last is not None and found is not None and _stands(last, found, share, rules):
+        return Planned(document, share, None, found, is_ours, None)
+    data = render(cursor, rules, document.name, seed)
+    loss = None if data == found else _loss(cursor, rules, document, share, last)
+    return Planned(document, share, data, found, is_ours, loss)
+
+
+def _stands(last: LastExport, found: bytes, share: Share, rules: Rules) -> bool:
+    """Say without rendering that the file is what an export now would write."""
+    return (
+        last.clone != AS_FOUND
+        and last.document_digest == _digest(share)
+        and last.rules == rules.digest
+        and last.digest == sha256(found).digest()
+    )
+
+
+def _loss(
+    cursor: Cursor, rules: Rules, document: Document, share: Share, last: LastExport | None
+) -> Withheld | None:
+    """Say how many entities are gone since the last export or the base state, if too many are."""
+    if last is not None:
+        before, removed = last.entities, last.removed
+    else:
+        base = snapshots.shares(cursor, -1).get(document.name, snapshots.EMPTY)
+        before, removed = base.entities, base.removed
+    lost = max(share.removed - removed, before - share.entities)
+    if lost <= Fraction(str(rules.export.max_loss)) * before:
+        return None
+    reason = f"it would lose {lost} of {before} entities, more than max_loss lets through"
+    return Withheld(document.name, str(document.path), reason, lost, before)
+
+
+def _save(cursor: Cursor, plan: Planned, now_us: int) -> Saved:
+    assert plan.found is not None
+    path = str(plan.document.path)
+    number = quarantine.put(cursor, path, now_us, "replaced by export", plan.found)
+    return Saved(plan.document.name, path, number)
+
+
+def _put_intents(
+    cursor: Cursor, order: ExportOrder, plans: Collection[Planned], rules: Rules, now_us: int
+) -> None:
+    for plan in plans:
+        if plan.data is not None:
+            place = (_clone(order), FILES, str(plan.document.path))
+            digest = sha256(plan.data).digest()
+            _put_row(cursor, place, digest, plan.document, plan.share, rules.digest, 0)
+        if plan.loss is not None:
+            _put_loss(cursor, plan.loss, order.asked_by, now_us)
+
+
+def _put_loss(cursor: Cursor, loss: Withheld, asked_by: str, now_us: int) -> None:
+    closed = log.last_close(cursor)
+    assert closed is not None, "nothing is exported before the first close"
+    cursor.execute(
+        "INSERT INTO loss (document, frame, entities, lost, asked_by, allowed_us)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (loss.document, closed.frame, loss.entities, loss.lost, asked_by, now_us),
+    )
+
+
+def _put_result(cursor: Cursor, order: ExportOrder, plan: Planned, data: bytes) -> None:
+    """Make what was written the last export there; what was there before it is no longer ours."""
+    place = (_clone(order), FILES, plan.document.path, sha256(data).digest())
+    cursor.execute(
+        "UPDATE export SET done = 1 WHERE clone = ? AND branch = ? AND path = ? AND digest = ?",
+        place,
+    )
+    cursor.execute(
+        "DELETE FROM export WHERE clone = ? AND branch = ? AND path = ? AND digest <> ?", place
+    )
+
+
+def _put_row(
+    cursor: Cursor,
+    place: tuple[str, str, str],
+    digest: bytes,
+    document: Document,
+    share: Share,
+    rules: bytes,
+    done: int,
+) -> None:
+    closed = log.last_close(cursor)
+    frame = -1 if closed is None else closed.frame
+    cursor.execute(
+        "INSERT INTO export (clone, branch, path, digest, frame, document, document_digest, rules,"
+        " entities, removed, done) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (clone, branch, path, digest) DO UPDATE SET frame = excluded.frame,"
+        " document = excluded.document, document_digest = excluded.document_digest,"
+        " rules = excluded.rules, entities = excluded.entities, removed = excluded.removed",
+        (
+            *place,
+            digest,
+            frame,
+            document.name,
+            _digest(share),
+            rules,
+            share.entities,
+            share.removed,
+            done,
+        ),
+    )
+
+
+def _write(writer: Writer, root: Path, plan: Planned, disk: Disk) -> None:
+    assert plan.data is not None
+    target = root / str(plan.document.path)
+    for folder in reversed(list(_missing_folders(root, target.parent))):
+        folder.mkdir()
+        disk.flush_folder(str(folder.parent))
+    beside = target.with_name(BESIDE.format(target.name))
+    if os.path.lexists(beside):
+        disk.remove(str(beside))  # of an export that was killed; nobody else writes this name
+    writer.check()
+    replace_file(disk, str(target), plan.data, beside=str(beside), mode=FILE_MODE)
+    reached("export: file replaced")
+
+
+def _missing_folders(root: Path, folder: Path) -> Iterator[Path]:
+    while folder != root and not folder.exists():
+        yield folder
+        folder = folder.parent
+
+
+def _last(cursor: Cursor, order: ExportOrder, path: str) -> LastExport | None:
+    row = cursor.execute(
+        "SELECT clone, digest, document_digest, rules, entities, removed FROM export"
+        " WHERE clone IN (?, ?) AND branch = ? AND path = ? AND done = 1"
+        " ORDER BY clone DESC LIMIT 1",
+        (_clone(order), AS_FOUND, FILES, path),
+    ).fetchone()
+    return None if row is None else LastExport(*row)
+
+
+def _is_ours(cursor: Cursor, order: ExportOrder, path: str, found: bytes) -> bool:
+    row = cursor.execute(
+        "SELECT 1 FROM export WHERE clone IN (?, ?) AND branch = ? AND path = ? AND digest = ?",
+        (_clone(order), AS_FOUND, FILES, path, sha256(found).digest()),
+    ).fetchone()
+    return row is not None
+
+
+def _clone(order: ExportOrder) -> str:
+    return str(order.root.resolve())
+
+
+def _digest(share: Share) -> bytes:
+    return share.digest.to_bytes(32, "big")

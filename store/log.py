@@ -1,0 +1,312 @@
+"""The log: the sequencer that fills it, and reading it by position.
+
+The fact not to miss: what is taken in and the offset up to which its segment was read are committed in
+one transaction, so a note becomes an event exactly once, whenever the process is killed. Positions
+count from 1 without holes because one process at a time gives them, under the store's lock.
+
+    chain[n] = SHA-256(chain[n-1] || digest[n])        chain[0] = 32 zero bytes
+    the store's row holds the head (position, chain), so that cut-off rows show as well
+
+Law 4: what cannot become an event goes to quarantine, bytes and reason, and never stops the rest.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
+from typing import NamedTuple
+
+from ..kernel import Event
+from ..kernel.errors import DeltaRejected
+from . import quarantine
+from .delta import check
+from .engine import Cursor
+from .errors import StoreDamaged
+from .schedule import Close, Header
+from .segment import OWN, REJECTED, Note
+
+FIRST_CHAIN = bytes(32)
+ID_SIZE = 16
+LOWEST = -(2**62)  # below every frame there is
+EDITS_STREAM = "git"
+LAST_IN_FRAME_US = 2**63 - 1  # later than any time there is
+
+
+class Head(NamedTuple):
+    """Where the log ends; position 0 is an empty log."""
+
+    position: int
+    chain: bytes
+
+
+class Entry(NamedTuple):
+    """What is about to become an event."""
+
+    kind: str  # delta, own, close
+    frame: int
+    utc_us: int | None
+    stream: str
+    received_us: int
+    body: bytes
+
+    @property
+    def digest(self) -> bytes:
+        return sha256(self.body).digest()
+
+
+class Taken(NamedTuple):
+    """What became of notes, in their order: ids of new events and of copies; refusals."""
+
+    events: list[bytes]
+    copies: list[bytes]
+    refused: list["Refusal"]
+
+
+class Refusal(NamedTuple):
+    """A note that went to quarantine."""
+
+    id: int  # in quarantine
+    source: str
+    reason: str
+    text: str
+
+
+class EventRow(NamedTuple):
+    """One event as it stands in the log."""
+
+    position: int
+    id: bytes
+    kind: str
+    frame: int
+    utc_us: int | None
+    stream: str
+    received_us: int
+    digest: bytes
+    body: bytes
+    chain: bytes
+
+
+_EVENT_COLUMNS = "position, id, kind, frame, utc_us, stream, received_us, digest, body, chain"
+
+
+def head(cursor: Cursor) -> Head:
+    """Return where the log ends."""
+    row = cursor.execute("SELECT position, chain FROM store WHERE id = 1").fetchone()
+    return Head(*row)
+
+
+def append(cursor: Cursor, entries: Sequence[Entry]) -> list[int]:
+    """Add events at the end of the log; return their positions."""
+    position, chain = head(cursor)
+    rows = []
+    for entry in entries:
+        digest = entry.digest
+        position += 1
+        chain = sha256(chain + digest).digest()
+        rows.append(
+            EventRow(
+                position,
+                digest[:ID_SIZE],
+                entry.kind,
+                entry.frame,
+                entry.utc_us,
+                entry.stream,
+                entry.received_us,
+                digest,
+                entry.body,
+                chain,
+            )
+        )
+    cursor.executemany(
+        f"INSERT INTO event ({_EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
+    )
+    cursor.execute("UPDATE store SET position = ?, chain = ? WHERE id = 1", (position, chain))
+    return [row.position for row in rows]
+
+
+def take(cursor: Cursor, notes: Iterable[Note]) -> Taken:
+    """Make events of notes: new ones into the log, copies counted, the rest to quarantine."""
+    taken = Taken([], [], [])
+    entries: dict[bytes, Entry] = {}
+    copies: list[tuple[bytes, Note]] = []
+    for note in notes:
+        try:
+            entry = _entry(note)
+        except DeltaRejected as error:
+            taken.refused.append(refuse(cursor, note, error.reason, str(error)))
+            continue
+        identity = entry.digest[:ID_SIZE]
+        if identity in entries or position_of(cursor, identity) is not None:
+            copies.append((identity, note))
+            taken.copies.append(identity)
+        else:
+            entries[identity] = entry
+            taken.events.append(identity)
+    append(cursor, list(entries.values()))
+    cursor.executemany(
+        "INSERT INTO copy (position, source, received_us) SELECT position, ?, ? FROM event"
+        " WHERE id = ?",
+        [(note.source, note.received_us, identity) for identity, note in copies],
+    )
+    return taken
+
+
+def refuse(cursor: Cursor, note: Note, reason: str, text: str) -> Refusal:
+    """Put a note into quarantine."""
+    number = quarantine.put(cursor, note.source, note.received_us, reason, note.body)
+    return Refusal(number, note.source, reason, text)
+
+
+def position_of(cursor: Cursor, identity: bytes) -> int | None:
+    """Return where an event stands; None when the log does not hold it."""
+    row = cursor.execute("SELECT position FROM event WHERE id = ?", (identity,)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def read(cursor: Cursor, first: int = 1) -> Iterator[EventRow]:
+    """Yield events from position `first` on, in their order."""
+    cursor.execute(
+        f"SELECT {_EVENT_COLUMNS} FROM event WHERE position >= ? ORDER BY position", (first,)
+    )
+    return map(EventRow._make, cursor)
+
+
+def headers_to_place(cursor: Cursor, position: int, frame: int, closed: int) -> list[Header]:
+    """Return the deltas that a close of `frame` takes and no earlier one has.
+
+    `position` and `closed` are those of the close before: what came since for frames that it had
+    passed, and everything for the frames between the two.
+    """
+    cursor.execute(
+        "SELECT position, frame FROM event WHERE frame > ? AND frame <= ? AND kind <> 'close'"
+        " UNION SELECT position, frame FROM event WHERE position > ? AND frame <= ?"
+        " AND kind <> 'close' ORDER BY position",
+        (closed, frame, position, closed),
+    )
+    return [Header(*row) for row in cursor]
+
+
+def all_headers(cursor: Cursor) -> list[Header]:
+    """Return every delta's header, for a schedule made from nothing."""
+    cursor.execute("SELECT position, frame FROM event WHERE kind <> 'close' ORDER BY position")
+    return [Header(*row) for row in cursor]
+
+
+def events_folding_in(cursor: Cursor, frame: int) -> list[tuple[int, Event]]:
+    """Return the events that receipts place in a frame, with their positions.
+
+    Raises:
+        StoreDamaged: a body does not hold its digest; a flipped bit must not fold in silence.
+    """
+    cursor.execute(
+        "SELECT e.position, e.digest, e.frame, e.utc_us, e.stream, e.kind, e.body FROM receipt AS r"
+        " JOIN event AS e ON e.position = r.position WHERE r.frame = ? ORDER BY e.position",
+        (frame,),
+    )
+    placed = []
+    for position, digest, own_frame, utc_us, stream, kind, body in cursor:
+        if sha256(body).digest() != digest:
+            raise StoreDamaged(f"event {position}", "its body is not what was logged")
+        event = Event(digest[:ID_SIZE], own_frame, utc_us, stream, kind == "own", body)
+        placed.append((position, event))
+    return placed
+
+
+def close_entry(
+    frame: int,
+    streams: Sequence[str],
+    reopen: int,
+    rules: bytes,
+    *,
+    after: int,
+    now_us: int,
+    fold: int,
+) -> Entry:
+    """Make a close event. It names its own position, or closing twice would be one event."""
+    body = {
+        "close": frame,
+        "fold": fold,
+        "position": after + 1,
+        "reopen": reopen,
+        "rules": rules.hex(),
+        "streams": sorted(streams),
+    }
+    written = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return Entry("close", frame, None, "", now_us, written.encode())
+
+
+def closes(cursor: Cursor, frame: int | None = None) -> list[Close]:
+    """Return the closes at or above a frame (all without one), in the order of the log."""
+    cursor.execute(
+        "SELECT position, frame, body FROM event WHERE kind = 'close' AND frame >= ?"
+        " ORDER BY position",
+        (LOWEST if frame is None else frame,),
+    )
+    return [_close(*row) for row in cursor]
+
+
+def last_close(cursor: Cursor) -> Close | None:
+    """Return the newest close; None in a log that has none yet."""
+    row = cursor.execute(
+        "SELECT position, frame, body FROM event WHERE kind = 'close'"
+        " ORDER BY frame DESC, position DESC LIMIT 1"
+    ).fetchone()
+    return None if row is None else _close(*row)
+
+
+def streams_expected(cursor: Cursor, frame: int) -> list[str]:
+    """Return the streams that the closes of a frame expected."""
+    cursor.execute("SELECT body FROM event WHERE kind = 'close' AND frame = ?", (frame,))
+    return sorted({name for (body,) in cursor for name in json.loads(body)["streams"]})
+
+
+def put_rules(cursor: Cursor, digest: bytes, text: str) -> None:
+    """Keep the text of rules that a close is about to name."""
+    cursor.execute(
+        "INSERT INTO rules (digest, text) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING",
+        (digest, text),
+    )
+
+
+def rules_text(cursor: Cursor, digest: bytes) -> str:
+    """Return the text of rules that a close names."""
+    row = cursor.execute("SELECT text FROM rules WHERE digest = ?", (digest,)).fetchone()
+    assert row is not None, "a close's rules are in the log before it"
+    return str(row[0])
+
+
+def offsets(cursor: Cursor) -> dict[str, int]:
+    """Return how many bytes of each segment have been taken in."""
+    return {name: taken for name, taken in cursor.execute("SELECT name, taken FROM segment")}
+
+
+def put_offsets(cursor: Cursor, taken: dict[str, int]) -> None:
+    """Note how far segments have been taken in, in the transaction that took them."""
+    cursor.executemany(
+        "INSERT INTO segment (name, taken) VALUES (?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET taken = excluded.taken",
+        taken.items(),
+    )
+
+
+def own_entry(body: bytes, frame: int, stream: str, received_us: int) -> Entry:
+    """Make an event of the store's own: an absorbed edit sorts last in its frame, the rest first."""
+    utc_us = LAST_IN_FRAME_US if stream == EDITS_STREAM else None
+    return Entry("own", frame, utc_us, stream, received_us, body)
+
+
+def _entry(note: Note) -> Entry:
+    if note.kind == REJECTED:
+        raise DeltaRejected("It was refused when it was sent.", reason=note.reason)
+    if note.kind == OWN:
+        assert note.frame is not None, "a delta of the store's own says its frame"
+        return own_entry(note.body, note.frame, note.stream, note.received_us)
+    delta = check(note.body, frame=note.frame, stream=note.stream or None)
+    return Entry("delta", delta.frame, delta.utc_us, delta.stream, note.received_us, delta.body)
+
+
+def _close(position: int, frame: int, body: bytes) -> Close:
+    try:
+        said = json.loads(body)
+        return Close(position, frame, int(said["reopen"]), bytes.fromhex(said["rules"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreDamaged(f"event {position}", "this close cannot be read") from error

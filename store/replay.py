@@ -1,0 +1,132 @@
+"""Folds the whole log again, from nothing: the proof that everything else is a cache.
+
+The fact not to miss: it reads `event` and `rules` alone. Beside the store (`differences`), the same
+code runs on a scratch database that has the caches' tables, empty, and the store's log attached: an
+unqualified name finds the scratch table first, and the log where there is none.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+from . import log, receipts, snapshots
+from .engine import Cursor
+from .folding import fold_frames
+from .receipts import FrameSums
+from .schedule import Schedule
+
+CACHES = ("entity", "entity_past", "document", "receipt", "frame", "frame_stream")
+DIFFERENCES_MAX = 1_000
+
+# What must be equal, column by column, after folding again.
+_COMPARED = {
+    "entity": "document, key, frame, body, digest",
+    "entity_past": "document, key_digest, frame, body",
+    "document": "document, frame, digest, entities, removed",
+    "receipt": "position, frame, late, units_in, applied, duplicate, skipped, optional_skipped,"
+    " unapplied",
+    "frame": "frame, rules, events, units_in, applied, duplicate, skipped, optional_skipped,"
+    " state_digest",
+    "frame_stream": "frame, stream, status, reason, events",
+}
+
+
+class Difference(NamedTuple):
+    """A row of a cache that is not what the log folds to."""
+
+    table: str
+    row: str  # what the row is about
+    what: str  # "missing", "not from the log", "different"
+
+
+class Replayed(NamedTuple):
+    """What a replay folded, and what it found to differ."""
+
+    frames: int
+    state_digest: str
+    differs: list[Difference]
+
+
+def replay(cursor: Cursor, seed: bytes) -> Replayed:
+    """Empty the caches and fill them from the log; the caller holds the lock and commits."""
+    for table in ("entity", "entity_past", "document", "receipt"):
+        cursor.execute(f"DELETE FROM {table}")
+    cursor.execute("DELETE FROM frame WHERE state = 'closed'")
+    # What an open frame expects is not in the log before its close; it is kept.
+    cursor.execute("DELETE FROM frame_stream WHERE status <> 'expected'")
+    folded = fold_all(cursor, seed)
+    return Replayed(len(folded), snapshots.state_digest(cursor), [])
+
+
+def check(path: Path, seed: bytes) -> Replayed:
+    """Fold the log again beside the store, and say what differs; nothing of the store changes."""
+    with _scratch(path) as cursor:
+        folded = fold_all(cursor, seed)
+        differs = list(_differences(cursor))
+        return Replayed(len(folded), snapshots.state_digest(cursor), differs)
+
+
+def fold_all(cursor: Cursor, seed: bytes) -> list[FrameSums]:
+    """Place and fold every event, into caches that are empty."""
+    closes = log.closes(cursor)
+    schedule = Schedule(closes)
+    placed = ((header.position, schedule.place(header)) for header in log.all_headers(cursor))
+    receipts.place(cursor, {position: at for position, at in placed if at is not None})
+    folded = fold_frames(cursor, receipts.frames_from(cursor, log.LOWEST), schedule.rules, seed)
+    for close in closes:
+        receipts.mark_closed(cursor, close.frame)
+    return folded
+
+
+@contextmanager
+def _scratch(path: Path) -> Iterator[Cursor]:
+    """Open an empty database on disk that is gone when closed, with the store's log attached."""
+    connection = sqlite3.connect("", isolation_level=None, uri=True)
+    try:
+        cursor = connection.cursor()
+        cursor.execute("ATTACH DATABASE ? AS log", (f"file:{quote(str(path))}?mode=ro",))
+        cursor.execute(
+            "SELECT sql FROM log.sqlite_master WHERE sql IS NOT NULL AND tbl_name IN"
+            f" ({', '.join('?' for _ in CACHES)}) ORDER BY type DESC",
+            CACHES,
+        )
+        for (statement,) in cursor.fetchall():
+            cursor.execute(statement)
+        cursor.execute("BEGIN")
+        yield cursor
+    finally:
+        connection.close()
+
+
+def _differences(cursor: Cursor) -> Iterator[Difference]:
+    left = DIFFERENCES_MAX
+    for table, columns in _COMPARED.items():
+        found = list(_table_differences(cursor, table, columns, left))
+        yield from found
+        left -= len(found)
+
+
+def _table_differences(cursor: Cursor, table: str, columns: str, most: int) -> Iterator[Difference]:
+    kept = " WHERE status <> 'expected'" if table == "frame_stream" else ""
+    closed = " WHERE state = 'closed'" if table == "frame" else ""
+    ours = f"SELECT {columns} FROM log.{table}{kept}{closed}"
+    folded = f"SELECT {columns} FROM main.{table}{kept}{closed}"
+    lacking = _rows(cursor, f"{folded} EXCEPT {ours}", most)
+    extra = _rows(cursor, f"{ours} EXCEPT {folded}", most)
+    for name in sorted(lacking.keys() | extra.keys()):
+        what = "different" if name in lacking and name in extra else "missing"
+        yield Difference(table, name, what if name in lacking else "not from the log")
+
+
+def _rows(cursor: Cursor, query: str, most: int) -> dict[str, int]:
+    """Return the rows of a query by what they are about: their first columns."""
+    cursor.execute(f"{query} LIMIT ?", (most,))
+    width = 2 if query.startswith(("SELECT document", "SELECT frame, stream")) else 1
+    return {"/".join(_shown(value) for value in row[:width]): 1 for row in cursor}
+
+
+def _shown(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,443 @@
+"""The store's handle: opened on a folder, each call one thing that a user of the store does.
+
+The fact not to miss: making a handle reads nothing but the folder, and `append` never needs more; a
+stream starts a process for each delta. So everything that SQL needs is imported by the first call
+that needs it, and the lock is taken call by call, never held between them.
+"""
+# ruff: noqa: PTH  pathlib costs more than all else on the path of append
+
+import os
+
+from .clock import Clock
+from .disk import DISK, Disk
+from .errors import NotAStore, StoreMissing
+
+TYPE_CHECKING = False  # typing costs more than this module
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from .append import Appended
+    from .collect import Collected
+    from .engine import Cursor, Database
+    from .engine import Writer as DatabaseWriter
+    from .errors import DeltaRejected
+    from .export import Exported
+    from .frames import Closed, FrameDetail, FrameRow
+    from .lock import StoreLock
+    from .quarantine import Kept
+    from .replay import Replayed
+    from .sequencer import Drained
+    from .status import Status
+    from .verify import Fault
+    from .writer import Writer
+
+MAILBOX = "mailbox"
+DATABASE = "store.sqlite3"
+SEED_SIZE = 16
+
+
+class Store:
+    """A store in a folder. Threads may share it for `append`; other calls one at a time.
+
+    Clock, randomness and disk are the system's unless given, so that faults can be played.
+    """
+
+    def __init__(
+        self,
+        folder: "Path | str",
+        *,
+        url: str | None = None,
+        clock: Clock | None = None,
+        disk: Disk = DISK,
+        random: "Callable[[int], bytes]" = os.urandom,
+        wait_s: float | None = None,
+    ) -> None:
+        self._folder = os.fspath(folder)
+        self._url = url
+        self._clock = clock or Clock()
+        self._disk = disk
+        self._random = random
+        self._wait_s = wait_s
+        self._writer: Writer | None = None
+
+    @classmethod
+    def create(
+        cls,
+        folder: "Path | str",
+        rules_text: str,
+        base: "Mapping[str, bytes] | None" = None,
+        *,
+        url: str | None = None,
+        clock: Clock | None = None,
+        disk: Disk = DISK,
+        random: "Callable[[int], bytes]" = os.urandom,
+        wait_s: float | None = None,
+    ) -> "Store":
+        """Make a store: rules and base state (files by document) are its first events.
+
+        Raises:
+            RulesInvalid, DocumentRefused, StoreExists: nothing was made.
+        """
+        from .create import Creation, create
+
+        store = cls(folder, url=url, clock=clock, disk=disk, random=random, wait_s=wait_s)
+        order = Creation(rules_text, base or {}, store._random(16).hex(), store._clock.tick())
+        create(store._database(), store._lock, order, seed=store._seed(), disk=disk)
+        return store
+
+    @classmethod
+    def open(
+        cls,
+        folder: "Path | str",
+        url: str | None = None,
+        *,
+        clock: Clock | None = None,
+        disk: Disk = DISK,
+        random: "Callable[[int], bytes]" = os.urandom,
+        wait_s: float | None = None,
+    ) -> "Store":
+        """Open the store in a folder.
+
+        Raises:
+            StoreMissing: there is none.
+            NotAStore: something else is there.
+        """
+        store = cls(folder, url=url, clock=clock, disk=disk, random=random, wait_s=wait_s)
+        if not os.path.isfile(os.path.join(store._folder, DATABASE)):
+            if os.path.isdir(store._folder) and os.listdir(store._folder):
+                raise NotAStore(store._folder, f"there is no {DATABASE} in it")
+            raise StoreMissing(store._folder)
+        if not os.path.isdir(store._mailbox):
+            raise NotAStore(store._folder, f"there is no folder {MAILBOX} in it")
+        return store
+
+    def close(self) -> None:
+        """Let the writer's segment go. What was appended stays; another call opens it anew."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def folder(self) -> "Path":
+        from pathlib import Path
+
+        return Path(self._folder)
+
+    @property
+    def clock(self) -> Clock:
+        """The clock that stamps this handle's deltas; forward only."""
+        return self._clock
+
+    # --- the way in ---------------------------------------------------------------------------
+
+    def append(
+        self,
+        delta: bytes,
+        *,
+        source: str = "append",
+        frame: int | None = None,
+        stream: str | None = None,
+    ) -> "Appended":
+        """Keep one delta as it lies, durably; `frame` and `stream` stand in where it lacks them.
+
+        Raises:
+            DeltaRejected: it cannot become an event; its bytes are kept for quarantine.
+            StoreUnwritable: the disk did not take it.
+        """
+        from .append import append
+
+        return append(self._notes(), delta, source=source, frame=frame, stream=stream)
+
+    def append_many(
+        self,
+        deltas: "Sequence[bytes]",
+        *,
+        source: str = "append",
+        frame: int | None = None,
+        stream: str | None = None,
+    ) -> "list[Appended | DeltaRejected]":
+        """Keep deltas with one flush; in the place of one that is refused stands its error.
+
+        Raises:
+            StoreUnwritable: the disk did not take them.
+        """
+        from .append import append_many
+
+        return append_many(self._notes(), deltas, source=source, frame=frame, stream=stream)
+
+    def drain(self) -> "Drained":
+        """Move all that lies whole in the mailbox into the log.
+
+        Raises:
+            StoreBusy: another process held the lock for all of the wait.
+        """
+        with self._writing("drain") as writer:
+            return self._drain(writer)
+
+    def known_files(self, paths: "Iterable[Path]") -> int:
+        """Note delta files as merged already; return how many there are."""
+        from .collect import note_known
+
+        with self._writing("init") as writer, writer.transaction("known") as cursor:
+            return note_known(cursor, paths, self._clock.tick())
+
+    def collect(
+        self, paths: "Iterable[Path]", *, frame: int | None = None, stream: str | None = None
+    ) -> "Collected":
+        """Take plain delta files in as they lie; `frame`, `stream` or `[ingest]` stand in."""
+        from .collect import Beside, collect
+        from .frames import rules_in_force
+
+        with self._writing("collect") as writer, writer.transaction("collect") as cursor:
+            ingest = rules_in_force(cursor).ingest
+            beside = Beside(frame, stream, ingest.frame, ingest.stream)
+            return collect(cursor, paths, beside, self._clock.tick())
+
+    # --- frames -------------------------------------------------------------------------------
+
+    def open_frame(self, frame: int, streams: "Iterable[str]" = ()) -> None:
+        """Note which streams a frame expects; again with others adds to them.
+
+        Raises:
+            FramePassed: a close is at or above it.
+            DeltaRejected: a name that no stream can have.
+        """
+        from .frames import open_frame
+
+        with self._writing("frame open") as writer, writer.transaction("open") as cursor:
+            open_frame(cursor, frame, streams, self._clock.tick())
+
+    def close_frame(
+        self,
+        frame: int,
+        *,
+        expect: "Sequence[str]" = (),
+        rules_text: str | None = None,
+        base: "Mapping[str, bytes] | None" = None,
+        missing_reason: str = "missing",
+    ) -> "Closed":
+        """Drain, give missing streams a fallback, log the close, fold; all or nothing.
+
+        `rules_text` is neighbor.toml as it is now (None: unchanged) and `base` the files of
+        documents, used for those that are new to the rules. Waits for nobody: ask `missing` first.
+
+        Raises:
+            FramePassed: a later frame has closed.
+            KernelLimit: the state does not fit in memory; nothing changed.
+        """
+        from .frames import CloseOrder, close
+
+        order = CloseOrder(frame, expect, rules_text, base, missing_reason)
+        with self._writing("frame close") as writer:
+            self._drain(writer)
+            with writer.transaction("close") as cursor:
+                return close(cursor, order, now_us=self._clock.tick(), seed=self._seed())
+
+    def missing(self, frame: int, expect: "Iterable[str]" = ()) -> list[str]:
+        """Return the streams that a frame expects and the log holds nothing of yet."""
+        from .frames import missing
+
+        with self._reading() as cursor:
+            return missing(cursor, frame, expect)
+
+    def frames(self) -> "list[FrameRow]":
+        """Return the frames that have closed, are open, or have events, lowest first."""
+        from .frames import frames
+
+        with self._reading() as cursor:
+            return frames(cursor)
+
+    def frame(self, number: int) -> "FrameDetail | None":
+        """Return one frame in full; None where nothing is known of it."""
+        from .frames import frame
+
+        with self._reading() as cursor:
+            return frame(cursor, number)
+
+    # --- the state ----------------------------------------------------------------------------
+
+    def rules_text(self) -> str:
+        """Return the rules in force, as text."""
+        from .log import last_close, rules_text
+
+        with self._reading() as cursor:
+            last = last_close(cursor)
+            assert last is not None, "a store's first event names its rules"
+            return rules_text(cursor, last.rules)
+
+    def documents(self) -> list[str]:
+        """Return the names of the documents in the rules' order."""
+        from .frames import rules_in_force
+
+        with self._reading() as cursor:
+            return [document.name for document in rules_in_force(cursor).documents]
+
+    def is_record(self, document: str) -> bool:
+        """Say whether a document is one entity, the whole file."""
+        from .frames import rules_in_force
+
+        with self._reading() as cursor:
+            return any(
+                each.name == document and each.kind == "record"
+                for each in rules_in_force(cursor).documents
+            )
+
+    def document(self, name: str) -> bytes:
+        """Return a whole document in canonical form, as of the last close."""
+        from .export import render
+        from .frames import rules_in_force
+
+        with self._reading() as cursor:
+            return render(cursor, rules_in_force(cursor), name, self._seed())
+
+    def entity(self, document: str, key: bytes) -> bytes | None:
+        """Return an entity's compact canonical bytes; None where there is none."""
+        from .snapshots import entity
+
+        with self._reading() as cursor:
+            return entity(cursor, document, key)
+
+    def entities(self, document: str) -> "Iterator[tuple[bytes, bytes]]":
+        """Yield a document's entities in the order of their keys, as (key, body)."""
+        from .snapshots import entities
+
+        with self._reading() as cursor:
+            for row in entities(cursor, document):
+                if row.body:
+                    yield row.key, row.body
+
+    def state_digest(self) -> str:
+        """Return the digest of the state as of the last close, in 64 hex digits."""
+        from .snapshots import state_digest
+
+        with self._reading() as cursor:
+            return state_digest(cursor)
+
+    def export(
+        self,
+        root: "Path",
+        *,
+        allow_loss: "Collection[str]" = (),
+        asked_by: str = "",
+        check: bool = False,
+    ) -> "Exported":
+        """Write the documents that differ from their files under `root`; `check` only compares."""
+        from .export import ExportOrder, compare, export
+
+        order = ExportOrder(root, allow_loss, asked_by, check)
+        if check:
+            with self._reading() as cursor:
+                return compare(cursor, order, self._seed())
+        with self._writing("export") as writer:
+            now_us = self._clock.tick()
+            return export(writer, order, now_us=now_us, seed=self._seed(), disk=self._disk)
+
+    # --- the proof ----------------------------------------------------------------------------
+
+    def replay(self, *, check: bool = False) -> "Replayed":
+        """Fold the log again from nothing; `check` does it beside, compares, changes nothing."""
+        from . import replay
+
+        if check:
+            with self._reading():
+                return replay.check(self._database().path, self._seed())
+        with self._writing("replay") as writer, writer.transaction("replay") as cursor:
+            return replay.replay(cursor, self._seed())
+
+    def verify(self) -> "list[Fault]":
+        """Check log, snapshots, exports and mailbox; an empty list says all is as written."""
+        from pathlib import Path
+
+        from .verify import verify
+
+        with self._reading() as cursor:
+            return verify(cursor, self._database().path, Path(self._mailbox), self._seed())
+
+    def status(self) -> "Status":
+        """Gather what `neighbor status` shows, as of one moment."""
+        from pathlib import Path
+
+        from .status import status
+
+        with self._reading() as cursor:
+            return status(cursor, self.folder, Path(self._mailbox))
+
+    def quarantine_list(self) -> "list[Kept]":
+        """Return all that is in quarantine, oldest first."""
+        from .quarantine import entries
+
+        with self._reading() as cursor:
+            return entries(cursor)
+
+    def quarantine_get(self, number: int) -> "tuple[Kept, bytes] | None":
+        """Return one thing in quarantine with its bytes; None where there is none."""
+        from .quarantine import entry
+
+        with self._reading() as cursor:
+            return entry(cursor, number)
+
+    def quarantine_retry(self, number: int) -> str | None:
+        """Try again to make an event of what is in quarantine.
+
+        Returns the event's id in hex, or None where it still cannot become one, and stays.
+        """
+        from .retry import retry
+
+        with self._writing("quarantine retry") as writer, writer.transaction("retry") as cursor:
+            return retry(cursor, number, self._clock.tick())
+
+    # --- what the calls stand on --------------------------------------------------------------
+
+    @property
+    def _mailbox(self) -> str:
+        return os.path.join(self._folder, MAILBOX)
+
+    def _notes(self) -> "Writer":
+        if self._writer is None:
+            from .writer import Writer
+
+            self._writer = Writer(
+                self._mailbox, clock=self._clock, disk=self._disk, random=self._random
+            )
+        return self._writer
+
+    def _database(self) -> "Database":
+        from .engine import Database
+
+        return Database(self.folder, self._url)
+
+    def _lock(self, who: str) -> "StoreLock":
+        from .lock import WAIT_S, StoreLock
+
+        wait_s = WAIT_S if self._wait_s is None else self._wait_s
+        return StoreLock(self.folder, wait_s=wait_s, who=who)
+
+    def _seed(self) -> bytes:
+        return self._random(SEED_SIZE)
+
+    def _reading(self) -> "AbstractContextManager[Cursor]":
+        database = self._database()
+        if not database.is_current():
+            with self._writing("migrate"):
+                pass
+        return database.reading()
+
+    def _writing(self, who: str) -> "AbstractContextManager[DatabaseWriter]":
+        from .engine import writing
+
+        return writing(self._database(), self._lock(who))
+
+    def _drain(self, writer: "DatabaseWriter") -> "Drained":
+        from pathlib import Path
+
+        from .sequencer import drain
+
+        return drain(writer, Path(self._mailbox), now_us=self._clock.tick())

@@ -1,0 +1,177 @@
+"""What is damaged: log, snapshots, exports and mailbox, each fault with its place.
+
+The fact not to miss: the log is judged by itself (ids, digests, chain, head), everything else by the
+log: snapshots by folding again beside, exports by rendering again. `PRAGMA integrity_check` sees 3 of
+100 flipped bits; the chain sees them.
+
+Nothing is changed, and nothing here trusts a row because it parses.
+"""
+
+import json
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from ..kernel.errors import GoodneighborError
+from . import frames, log, mailbox, replay, snapshots
+from .delta import check
+from .engine import Cursor
+from .errors import StoreDamaged
+from .export import AS_FOUND, render
+from .log import FIRST_CHAIN, ID_SIZE, EventRow, Head
+
+NEXT_LOG = (
+    "Stop writing, and keep a copy of the store's folder: this needs another copy of the log."
+)
+NEXT_SNAPSHOTS = "neighbor replay"
+NEXT_EXPORT = "neighbor export"
+NEXT_MAILBOX = "neighbor drain"
+
+
+class Fault(NamedTuple):
+    """Something that is not as it was written; `next` is the command that puts it right, if any."""
+
+    place: str
+    what: str
+    next: str
+
+
+def verify(cursor: Cursor, database: Path, folder: Path, seed: bytes) -> list[Fault]:
+    """Check everything; an empty list says that all is as it was written."""
+    faults = list(_database(cursor, database))
+    in_log = [*_events(cursor), *_rules(cursor)]
+    faults += in_log
+    if not in_log:  # from a damaged log nothing can be told of what was made of it
+        faults += _caches(cursor, database, seed)
+        faults += _exports(cursor, seed)
+    return faults + list(_mailbox(cursor, folder))
+
+
+def _database(cursor: Cursor, database: Path) -> Iterator[Fault]:
+    cursor.execute("PRAGMA quick_check(10)")
+    for (said,) in cursor.fetchall():
+        if said != "ok":
+            yield Fault(str(database), said, NEXT_LOG)
+
+
+def _events(cursor: Cursor) -> Iterator[Fault]:
+    """Walk the log once: no hole, each id and digest of its body, each link of the chain."""
+    head = log.head(cursor)
+    seen = Head(0, FIRST_CHAIN)
+    for event in log.read(cursor):
+        place = f"event {event.position}"
+        if event.position != seen.position + 1:
+            yield Fault(f"event {seen.position + 1}", "it is not in the log", NEXT_LOG)
+        yield from (Fault(place, what, NEXT_LOG) for what in _event(event, seen.chain))
+        seen = Head(event.position, event.chain)
+    if seen != head:
+        what = (
+            f"the log ends at {seen.position} or with another chain; its head says {head.position}"
+        )
+        yield Fault("log", what, NEXT_LOG)
+
+
+def _event(event: EventRow, chain: bytes) -> Iterator[str]:
+    digest = sha256(event.body).digest()
+    if event.digest != digest:
+        yield "its body is not the one its digest was taken of"
+    if event.id != event.digest[:ID_SIZE]:
+        yield "its id is not that of its digest"
+    if event.chain != sha256(chain + event.digest).digest():
+        yield "its chain does not continue the one before"
+    if event.digest == digest:
+        yield from _columns(event)
+
+
+def _columns(event: EventRow) -> Iterator[str]:
+    """Compare what stands beside the body with what the body says."""
+    if event.kind == "close":
+        said = json.loads(event.body)
+        if (said["close"], said["position"]) != (event.frame, event.position):
+            yield "its frame or position is not the one its body says"
+        return
+    if event.kind == "own":
+        made = log.own_entry(event.body, event.frame, event.stream, event.received_us)
+        if json.loads(event.body)["frame"] != event.frame or made.utc_us != event.utc_us:
+            yield "its frame or time is not the one its body says"
+        return
+    if event.kind != "delta":
+        yield f"its kind is {event.kind!r}"
+        return
+    try:
+        delta = check(event.body, frame=event.frame, stream=event.stream, limits=False)
+    except GoodneighborError as error:
+        yield str(error).splitlines()[0]
+        return
+    found = (event.frame, event.stream, event.utc_us)
+    if (delta.frame, delta.stream, delta.utc_us) != found:
+        yield "its frame, stream or time is not the one its body says"
+
+
+def _rules(cursor: Cursor) -> Iterator[Fault]:
+    texts = dict(cursor.execute("SELECT digest, text FROM rules").fetchall())
+    for digest, text in texts.items():
+        if sha256(text.encode()).digest() != digest:
+            yield Fault(f"rules {digest.hex()[:12]}", "the text is not the digest's", NEXT_LOG)
+    try:
+        for close in log.closes(cursor):
+            if close.rules not in texts:
+                what = f"the rules {close.rules.hex()[:12]} that it names are not in the log"
+                yield Fault(f"event {close.position}", what, NEXT_LOG)
+    except StoreDamaged as damaged:
+        yield Fault(damaged.place, damaged.what, NEXT_LOG)
+
+
+def _caches(cursor: Cursor, database: Path, seed: bytes) -> Iterator[Fault]:
+    try:
+        replayed = replay.check(database, seed)
+    except GoodneighborError as error:
+        yield Fault("log", f"it does not fold: {error}", NEXT_LOG)
+        return
+    for difference in replayed.differs:
+        place = f"{difference.table} {difference.row}"
+        yield Fault(place, f"{difference.what}, against the log folded again", NEXT_SNAPSHOTS)
+    cursor.execute("SELECT document, key, body, digest FROM entity")
+    for document, key, body, digest in cursor:
+        if snapshots.entity_digest(document, key, body) != digest:
+            place = f"entity {document}/{key.decode(errors='replace')}"
+            yield Fault(place, "its digest is not its body's", NEXT_SNAPSHOTS)
+
+
+def _exports(cursor: Cursor, seed: bytes) -> Iterator[Fault]:
+    """Compare each exported file with what was written, and with the snapshots it came from."""
+    rules = frames.rules_in_force(cursor)
+    shares = snapshots.shares(cursor)
+    cursor.execute(
+        "SELECT clone, path, digest, document, document_digest, rules FROM export"
+        " WHERE clone <> ? AND done = 1",
+        (AS_FOUND,),
+    )
+    for clone, path, digest, document, document_digest, made_by in cursor.fetchall():
+        if not Path(clone).is_dir():
+            continue  # a clone that was removed; its files are nobody's loss
+        file = Path(clone, path)
+        if not file.is_file():
+            yield Fault(str(file), "the exported file is missing", NEXT_EXPORT)
+        elif sha256(file.read_bytes()).digest() != digest:
+            yield Fault(str(file), "it is not the file that was exported", NEXT_EXPORT)
+        share = shares.get(document, snapshots.EMPTY)
+        is_current = share.digest.to_bytes(32, "big") == document_digest
+        if is_current and made_by == rules.digest:
+            data = render(cursor, rules, document, seed)
+            if sha256(data).digest() != digest:
+                yield Fault(str(file), "what was exported is not what is in the log", NEXT_EXPORT)
+
+
+def _mailbox(cursor: Cursor, folder: Path) -> Iterator[Fault]:
+    offsets = log.offsets(cursor)
+    sizes = mailbox.sizes(str(folder))
+    for name, size in sizes.items():
+        if size < offsets.get(name, 0):
+            what = f"it has {size} bytes, and {offsets[name]} were read from it"
+            yield Fault(f"mailbox/{name}", what, NEXT_MAILBOX)
+    for found in mailbox.read(str(folder), offsets):
+        if isinstance(found, mailbox.Damage):
+            place = f"mailbox/{found.segment} bytes {found.offset} to {found.end}"
+            yield Fault(place, found.what, NEXT_MAILBOX)
