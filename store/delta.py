@@ -77,7 +77,7 @@ def complete(raw: bytes, *, frame: int | None, stream: str | None, utc_us: int |
         added.append(b'"frame":%d' % frame)
     if stream is not None and b"stream_id" not in there:
         added.append(b'"stream_id":' + _quoted(stream))
-    if utc_us is not None and b"utc" not in there and _utc_us(there) is None:
+    if utc_us is not None and b"utc" not in there and _utc_us(there, _meta(there)) is None:
         added.append(b'"utc":' + _quoted(format_instant(utc_us)))
     if not added:
         return body
@@ -98,14 +98,14 @@ def check(
     """
     body = _object(raw) if limits else _object(raw, depth_max=0, size_max=0)
     there = members(body)
-    meta = members(there.get(b"_meta", b""))
+    meta = _meta(there)
     is_fallback = meta.get(b"status") == b'"fallback"'
     said = text(meta.get(b"reason")) if is_fallback else None
     return Delta(
         body,
         frame=_frame(there.get(b"frame"), frame),
         stream=_stream(there.get(b"stream_id"), stream),
-        utc_us=_utc_us(there),
+        utc_us=_utc_us(there, meta),
         seq=_integer(there.get(b"seq")) or 0,
         fallback=is_fallback,
         reason=said.decode() if said else "",
@@ -182,17 +182,18 @@ def _is_stream(lower: bytes) -> bool:
     )
 
 
-def _utc_us(there: dict[bytes, bytes]) -> int | None:
+def _meta(there: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    return members(there.get(b"_meta", b""))
+
+
+def _utc_us(there: dict[bytes, bytes], meta: dict[bytes, bytes]) -> int | None:
     """Return the first time that is there and parses, in microseconds."""
-    for name in _TIME_MEMBERS:
-        if (found := _instant(there.get(name))) is not None:
+    values = [there.get(name) for name in _TIME_MEMBERS] + [meta.get(b"timestamp")]
+    for value in values:
+        written = text(value)
+        if written is not None and (found := instant(written)) is not None:
             return found
-    return _instant(members(there.get(b"_meta", b"")).get(b"timestamp"))
-
-
-def _instant(value: bytes | None) -> int | None:
-    written = text(value)
-    return None if written is None else instant(written)
+    return None
 
 
 def _integer(value: bytes | None) -> int | None:

@@ -5,7 +5,7 @@ json module alone would cost a third of a Python start. Canonical compact bytes 
 a parser: blank out escaped quotes, split at the rest, and every other piece lies outside strings.
 
     {"a":["x",1],"b":"y"}   ->   {  a  :[  x  ,1],  b  :  y  }
-                                 0  .  1   .  2     .  3  .  4      pieces outside strings
+                                 0  1   2  3    4   5  6  7  8      even: outside strings
 """
 
 
@@ -15,14 +15,25 @@ def members(compact: bytes) -> dict[bytes, bytes]:
     Keys are spelled as the canonical writer spells them. `compact` must come from there; anything
     but an object gives {}.
     """
-    if not compact.startswith(b"{") or compact == b"{}":
-        return {}
     found: dict[bytes, bytes] = {}
-    start = 1
-    for end in _member_ends(compact):
-        colon = start + _quotes_blanked(compact[start:end]).index(b'"', 1) + 1
-        found[compact[start + 1 : colon - 1]] = compact[colon + 1 : end]
-        start = end + 1
+    if not compact.startswith(b"{"):
+        return found
+    depth = 0
+    key = None  # of the member being passed; None: the next string is one
+    value_at = 0
+    offset = 0
+    for number, piece in enumerate(_quotes_blanked(compact).split(b'"')):
+        if number % 2:
+            if depth == 1 and key is None:
+                key = compact[offset : offset + len(piece)]
+                value_at = offset + len(piece) + 2
+        elif piece != b":" and (depth == 1 or piece != b","):
+            depth, end = _pass(piece, depth)
+            if end >= 0 and key is not None:
+                found[key] = compact[value_at : offset + end]
+                key = None
+        offset += len(piece) + 1
+    assert depth == 0, "not canonical JSON"
     return found
 
 
@@ -33,34 +44,19 @@ def text(value: bytes | None) -> bytes | None:
     return value[1:-1]
 
 
-def _member_ends(compact: bytes) -> list[int]:
-    """Return where each member of the outermost object ends: at a comma, or the last brace."""
-    ends: list[int] = []
-    depth = 0
-    start = 0
-    for number, piece in enumerate(_quotes_blanked(compact).split(b'"')):
-        if number % 2 == 0:
-            closes = piece.count(b"}") + piece.count(b"]")
-            if depth - closes > 1:  # a long array of numbers is passed over at the speed of count
-                depth += piece.count(b"{") + piece.count(b"[") - closes
-            else:
-                depth = _scan(piece, start, depth, ends)
-        start += len(piece) + 1
-    assert depth == 0, "not canonical JSON"
-    return ends
+def _pass(piece: bytes, depth: int) -> tuple[int, int]:
+    """Pass over bytes outside strings; return the depth behind them and where a member ends.
 
-
-def _scan(piece: bytes, start: int, depth: int, ends: list[int]) -> int:
-    for index, byte in enumerate(piece, start):
-        if byte in b"{[":
-            depth += 1
-        elif byte in b"}]":
-            depth -= 1
-            if depth == 0:
-                ends.append(index)
-        elif byte == 0x2C and depth == 1:
-            ends.append(index)
-    return depth
+    Between two strings at most one member of the outermost object ends, at a comma or the last
+    brace, since the next one begins with a string; -1 when none does.
+    """
+    closes = piece.count(b"}") + piece.count(b"]")
+    depth += piece.count(b"{") + piece.count(b"[") - closes
+    if depth == 1 and piece.endswith(b","):
+        return depth, len(piece) - 1
+    if depth == 0:
+        return depth, len(piece) - 1
+    return depth, -1
 
 
 def _quotes_blanked(compact: bytes) -> bytes:

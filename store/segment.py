@@ -200,4 +200,7 @@ def _head_checksum(head: bytes, nonce: bytes, offset: int) -> int:
 
 
 def _cut(words: str, size_max: int) -> bytes:
-    return words.encode(errors="replace")[:size_max].decode(errors="ignore").encode()
+    encoded = words.encode(errors="replace")
+    if len(encoded) <= size_max:
+        return encoded
+    return encoded[:size_max].decode(errors="ignore").encode()
