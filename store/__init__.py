@@ -1,6 +1,7 @@
 """The store's public face: names, handed on when they are first asked for (PEP 562).
 
-`append` runs once for every delta in a process of its own, so importing this package imports nothing.
+`append` runs once for every delta in a process of its own, so importing this package imports
+nothing.
 """
 
 from importlib import import_module
@@ -9,10 +10,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .append import Appended
     from .collect import Collected
-    from .create import DocumentUnknown, StoreExists
     from .errors import (
         DeltaRejected,
-        ExportRefused,
+        DocumentRefused,
+        DocumentUnknown,
+        FramePassed,
         GoodneighborError,
         LockLost,
         LogConflict,
@@ -21,14 +23,14 @@ if TYPE_CHECKING:
         RulesInvalid,
         StoreBusy,
         StoreDamaged,
+        StoreExists,
         StoreMissing,
         StoreTooNew,
         StoreUnwritable,
     )
     from .export import Exported, Saved, Withheld
-    from .frames import Closed, FrameDetail, FramePassed, FrameRow
+    from .frames import Closed, FrameDetail, FrameRow
     from .log import Refusal
-    from .origin import DocumentRefused
     from .quarantine import Kept
     from .receipts import FrameSums, StreamStatus, Unapplied
     from .replay import Difference, Replayed
@@ -40,10 +42,11 @@ if TYPE_CHECKING:
 _HOME = {
     "append": ("Appended",),
     "collect": ("Collected",),
-    "create": ("DocumentUnknown", "StoreExists"),
     "errors": (
         "DeltaRejected",
-        "ExportRefused",
+        "DocumentRefused",
+        "DocumentUnknown",
+        "FramePassed",
         "GoodneighborError",
         "LockLost",
         "LogConflict",
@@ -52,14 +55,14 @@ _HOME = {
         "RulesInvalid",
         "StoreBusy",
         "StoreDamaged",
+        "StoreExists",
         "StoreMissing",
         "StoreTooNew",
         "StoreUnwritable",
     ),
     "export": ("Exported", "Saved", "Withheld"),
-    "frames": ("Closed", "FrameDetail", "FramePassed", "FrameRow"),
+    "frames": ("Closed", "FrameDetail", "FrameRow"),
     "log": ("Refusal",),
-    "origin": ("DocumentRefused",),
     "quarantine": ("Kept",),
     "receipts": ("FrameSums", "StreamStatus", "Unapplied"),
     "replay": ("Difference", "Replayed"),
@@ -80,7 +83,6 @@ __all__ = [
     "DocumentStatus",
     "DocumentUnknown",
     "Drained",
-    "ExportRefused",
     "Exported",
     "Fault",
     "FrameDetail",

@@ -1,8 +1,8 @@
 """Plain delta files, taken in as they lie.
 
-Agents write deltas with whatever they have, and into the same file again (up to 17 times). So a file
-is known by its content: once taken, other content under its name is quarantined as `rewritten`, and
-the same content under another name is a copy of the same event.
+Agents write deltas with whatever they have, and into the same file again (up to 17 times). So a
+file is known by its content: once taken, other content under its name is quarantined as
+`rewritten`, and the same content under another name is a copy of the same event.
 
     known       lay there when the store was made: merged already
     half        ends inside a value: still being written, looked at again next time

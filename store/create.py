@@ -15,35 +15,13 @@ from ..kernel import Rules
 from . import export, frames, log, origin
 from .disk import Disk
 from .engine import DATABASE_NAME, Cursor, Database
-from .errors import Refused
+from .errors import DocumentUnknown, StoreExists
 from .frames import CloseOrder
 from .lock import StoreLock
 from .store import MAILBOX
 
 FOLDER_MODE = 0o700
 UNFINISHED = DATABASE_NAME + ".new"
-
-
-class StoreExists(Refused):
-    """A store is there already."""
-
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
-        super().__init__(
-            f"There is a store already: {folder}.\n"
-            "Nothing was touched; `neighbor status` shows what it holds."
-        )
-
-
-class DocumentUnknown(Refused):
-    """Base state for a document that the rules do not have."""
-
-    def __init__(self, document: str) -> None:
-        self.document = document
-        super().__init__(
-            f"Not taken in: there is no document {document!r} in the rules.\n"
-            f"Add [documents.{document}] to neighbor.toml, or leave its file out."
-        )
 
 
 class Creation(NamedTuple):

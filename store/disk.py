@@ -7,6 +7,8 @@ cut would leave; everything else of the file system is called directly.
 import os
 import sys
 
+from .step import reached
+
 if sys.platform == "darwin":
     import fcntl
 
@@ -94,6 +96,7 @@ def replace_file(disk: Disk, path: str, data: bytes, *, beside: str, mode: int =
             disk.flush(descriptor)
         finally:
             os.close(descriptor)
+        reached("export: file written beside")
         disk.rename(beside, path)
     except BaseException:
         _remove_quietly(disk, beside)

@@ -1,8 +1,8 @@
 """The database: who may read it, who may write it, and where engines differ.
 
 The fact not to miss: every commit, checkpoint and close of a writing connection happens under the
-store's lock. SQLite before 3.51.3 can corrupt a WAL when a checkpoint in one process meets a write in
-another. Readers open `mode=ro`, because a plain reader's last close checkpoints as well.
+store's lock. SQLite before 3.51.3 can corrupt a WAL when a checkpoint in one process meets a write
+in another. Readers open `mode=ro`, because a plain reader's last close checkpoints as well.
 
 PostgreSQL comes in by URL; this file is where it will differ. Statements elsewhere keep to SQL that
 both speak.
@@ -36,7 +36,8 @@ BUSY_WAIT_S = 5.0
 
 _FULL = frozenset({sqlite3.SQLITE_FULL})
 _UNWRITABLE = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN})
-_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+# SQLITE_ERROR: a statement of ours that does not fit the schema, so the schema is not what we made.
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 Cursor = sqlite3.Cursor
@@ -49,7 +50,8 @@ class Database:
         if url is not None and not url.startswith("sqlite"):
             raise Refused(
                 f"The store's url {url!r} is not one this version can open: it keeps log and "
-                "snapshots in SQLite.\nTake [store] url out of neighbor.toml, or unset NEIGHBOR_STORE."
+                "snapshots in SQLite.\n"
+                "Take [store] url out of neighbor.toml, or unset NEIGHBOR_STORE."
             )
         self.folder = folder
         self.path = folder / name
@@ -83,13 +85,12 @@ class Database:
 
     @contextmanager
     def writing(self, lock: StoreLock) -> Iterator["Writer"]:
-        """Open the one writing connection; `lock` is held by the caller, and is still afterwards."""
+        """Open the one writing connection; the caller holds `lock`, and still does afterwards."""
         with _translated(self.path):
             connection = self._connect("rw")
             try:
                 if self._schema(connection.cursor()) != SCHEMA:
-                    _migrate(connection)
-                    lock.check()
+                    _migrate(connection, lock)
                 writer = Writer(connection, lock)
                 yield writer
                 writer.checkpoint()
@@ -97,7 +98,7 @@ class Database:
                 connection.close()
 
     def create(self, lock: StoreLock) -> None:
-        """Make the database file and bring it to the newest schema. `lock` is held by the caller."""
+        """Make the database file, at the newest schema; the caller holds `lock`."""
         with _translated(self.path):
             connection = sqlite3.connect(self.path, isolation_level=None)
             try:
@@ -105,8 +106,7 @@ class Database:
                 connection.execute("PRAGMA journal_mode = WAL")
                 _prepare(connection)
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                _migrate(connection)
-                lock.check()
+                _migrate(connection, lock)
             finally:
                 connection.close()
 
@@ -140,6 +140,10 @@ class Writer:
         self._lock = lock
         self._epoch: int | None = None
 
+    def cursor(self) -> Cursor:
+        """Return a cursor for looking only; what is written goes through `transaction`."""
+        return self._connection.cursor()
+
     @contextmanager
     def transaction(self, step: str) -> Iterator[Cursor]:
         """Run one transaction, all or nothing; `step` names it for the fault harness.
@@ -164,7 +168,7 @@ class Writer:
         reached(f"{step}: committed")
 
     def check(self) -> None:
-        """Return when the lock is still ours; called before anything outside the database is done."""
+        """Return when the lock is still ours: called before a file is replaced."""
         self._lock.check()
 
     def checkpoint(self) -> None:
@@ -203,8 +207,8 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA cache_size = -65536")
 
 
-def _migrate(connection: sqlite3.Connection) -> None:
-    """Run alembic's steps up to the newest, on this connection."""
+def _migrate(connection: sqlite3.Connection, lock: StoreLock) -> None:
+    """Run alembic's steps up to the newest, all in one transaction."""
     from alembic import command
     from alembic.config import Config
     from sqlalchemy import create_engine
@@ -213,10 +217,11 @@ def _migrate(connection: sqlite3.Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
-    with engine.connect() as opened:
+    with engine.connect() as opened, opened.begin():
+        connection.execute("BEGIN IMMEDIATE")
         config.attributes["connection"] = opened
         command.upgrade(config, "head")
-        opened.commit()
+        lock.check()
 
 
 @contextmanager

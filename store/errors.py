@@ -10,9 +10,12 @@
     │   └── LogConflict            the log does not continue what was read from it
     └── Refused                    a person decides
         ├── StoreMissing           there is no store here
+        ├── StoreExists            there is one already
         ├── NotAStore              something else lies where the store should
         ├── StoreTooNew            a newer goodneighbor made it
-        └── ExportRefused          an export would lose or overwrite what nobody has saved
+        ├── DocumentRefused        a document's file cannot be taken in as it is
+        ├── DocumentUnknown        state was given for a document that the rules do not have
+        └── FramePassed            a later frame has closed already
 
 Every text says what happened, where, and what to do next; the facts are attributes as well.
 """
@@ -21,7 +24,9 @@ from ..kernel.errors import DeltaRejected, GoodneighborError, RulesInvalid
 
 __all__ = [
     "DeltaRejected",
-    "ExportRefused",
+    "DocumentRefused",
+    "DocumentUnknown",
+    "FramePassed",
     "GoodneighborError",
     "LockLost",
     "LogConflict",
@@ -30,6 +35,7 @@ __all__ = [
     "RulesInvalid",
     "StoreBusy",
     "StoreDamaged",
+    "StoreExists",
     "StoreMissing",
     "StoreTooNew",
     "StoreUnwritable",
@@ -137,5 +143,48 @@ class StoreTooNew(Refused):
         )
 
 
-class ExportRefused(Refused):
-    """An export would lose entities, or overwrite bytes that are nowhere else."""
+class StoreExists(Refused):
+    """A store is there already."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        super().__init__(
+            f"There is a store already: {folder}.\n"
+            "Nothing was touched; `neighbor status` shows what it holds."
+        )
+
+
+class DocumentRefused(Refused):
+    """A document's file is evidence of something, and not a state to start from."""
+
+    def __init__(self, document: str, path: str | None, reason: str) -> None:
+        self.document = document
+        self.path = path
+        self.reason = reason
+        super().__init__(
+            f"Not taken in: {path or document}: {reason}.\n"
+            "Bring back the last good version (`git log -- FILE` finds it), then run this again."
+        )
+
+
+class DocumentUnknown(Refused):
+    """State was given for a document that the rules do not have."""
+
+    def __init__(self, document: str) -> None:
+        self.document = document
+        super().__init__(
+            f"Not taken in: there is no document {document!r} in the rules.\n"
+            f"Add [documents.{document}] to neighbor.toml, or leave its file out."
+        )
+
+
+class FramePassed(Refused):
+    """A frame that is behind the last close can be neither opened nor closed."""
+
+    def __init__(self, frame: int, closed: int) -> None:
+        self.frame = frame
+        self.closed = closed
+        super().__init__(
+            f"Frame {frame} is behind the last close, which was {closed}.\n"
+            f"What arrives for it folds at the next close: `neighbor frame close {closed + 1}`."
+        )

@@ -1,13 +1,13 @@
 """Documents as files: the snapshots in canonical form, where the rules say they go.
 
-The fact not to miss: before a file is touched, the database knows what it is about to become. Bytes on
-disk are ours when they are those of the last export or of the one begun; any others are somebody's
-work, and go to quarantine before they are replaced (law 7).
+The fact not to miss: before a file is touched, the database knows what it is about to become. Bytes
+on disk are ours when they are those of the last export or of the one begun; any others are
+somebody's work, and go to quarantine before they are replaced (law 7).
 
-    intents committed  ->  each: written beside, flushed, renamed, folder flushed  ->  results committed
+    intents committed -> each: written beside, flushed, renamed, folder flushed -> results committed
 
-Law 5: a document that lost more than `max_loss` of its entities is held back, alone. A document that
-never held anything is not written: there is nothing to say yet.
+Law 5: a document that lost more than `max_loss` of its entities is held back, alone. A document
+that never held anything is not written: there is nothing to say yet.
 
 A manifest beside the documents, and commits, will be told from here; today the files are all.
 """
@@ -67,7 +67,6 @@ class ExportOrder(NamedTuple):
     root: Path
     allow_loss: Collection[str] = ()
     asked_by: str = ""
-    check: bool = False
 
 
 class LastExport(NamedTuple):

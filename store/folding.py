@@ -1,4 +1,5 @@
-"""Folds frames into the snapshots: loads what their events need, runs the kernel, writes what changed.
+"""Folds frames into the snapshots: loads what their events need, runs the kernel, writes what
+changed.
 
 The fact not to miss: this is the only way state comes about. A close, a late event, an absorb and a
 replay differ in which frames they fold, never in how.
@@ -19,7 +20,7 @@ from .step import reached
 
 
 class Folder:
-    """The kernel's handle for the rules of the frame at hand; kept while the rules stay the same."""
+    """The kernel's handle for the rules of the frame at hand, kept while they stay the same."""
 
     def __init__(self, cursor: Cursor, seed: bytes) -> None:
         self._cursor = cursor

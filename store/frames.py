@@ -15,24 +15,12 @@ from ..kernel.errors import RulesInvalid
 from . import log, origin, receipts, snapshots
 from .delta import FRAME_MAX, Delta, check, fallback
 from .engine import Cursor
-from .errors import Refused
+from .errors import DocumentRefused, FramePassed
 from .folding import fold_frames
 from .log import Entry
 from .receipts import FrameSums, StreamStatus, Unapplied
 from .schedule import Close, Place, Schedule
 from .step import reached
-
-
-class FramePassed(Refused):
-    """A frame that is behind the last close can be neither opened nor closed."""
-
-    def __init__(self, frame: int, closed: int) -> None:
-        self.frame = frame
-        self.closed = closed
-        super().__init__(
-            f"Frame {frame} is behind the last close, which was {closed}.\n"
-            f"What arrives for it folds at the next close: `neighbor frame close {closed + 1}`."
-        )
 
 
 class Closed(NamedTuple):
@@ -189,7 +177,7 @@ def rules_in_force(cursor: Cursor) -> Rules:
 def _rules(
     cursor: Cursor, order: CloseOrder, last: Close | None, now_us: int
 ) -> tuple[Rules, list[Entry], RulesInvalid | None]:
-    """Return the rules this close names, base state of documents new to them, and what was wrong."""
+    """Return the rules this close names, base state new to them, and what was wrong."""
     in_force = None if last is None else rules_in_force(cursor)
     if order.rules_text is None or (in_force is not None and order.rules_text == in_force.text):
         assert in_force is not None, "the first close brings its rules"
@@ -203,7 +191,7 @@ def _rules(
             return in_force, [], error
     try:
         return rules, _base(cursor, order, last, rules, now_us), None
-    except origin.DocumentRefused as refused:
+    except DocumentRefused as refused:
         if in_force is None:
             raise
         # Without its base state the document would start empty: the old rules stay.
@@ -267,7 +255,7 @@ def _append_close(cursor: Cursor, order: CloseOrder, rules: Rules, now_us: int) 
 
 
 def _fold(cursor: Cursor, number: int, last: Close | None, seed: bytes) -> list[FrameSums]:
-    """Place what this close takes, go back to before the lowest frame of it, and fold from there."""
+    """Place what this close takes, go back to before its lowest frame, and fold from there."""
     closed, position = (log.LOWEST, 0) if last is None else (last.frame, last.position)
     headers = log.headers_to_place(cursor, position, number, closed)
     if not headers:

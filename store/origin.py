@@ -14,7 +14,7 @@ import orjson
 from ..kernel import canonical
 from ..kernel.document import Document
 from ..kernel.errors import DeltaRejected
-from .errors import Refused
+from .errors import DocumentRefused
 from .log import Entry, own_entry
 
 DELTA_SIZE_MAX = 8 * 2**20
@@ -22,19 +22,6 @@ DEPTH_MAX = 1_000  # of a file; an entity made of deltas of the deepest kind sta
 BASE_FRAME = -1
 STREAM = "store"
 _ENVELOPE_SIZE = 200
-
-
-class DocumentRefused(Refused):
-    """A document's file cannot be taken in as it is; nothing was done."""
-
-    def __init__(self, document: str, path: str | None, reason: str) -> None:
-        self.document = document
-        self.path = path
-        self.reason = reason
-        super().__init__(
-            f"Not taken in: {path or document}: {reason}.\n"
-            "Bring back the last good version (`git log -- FILE` finds it), then run this again."
-        )
 
 
 def entries(

@@ -22,7 +22,8 @@ class Kept(NamedTuple):
 def put(cursor: Cursor, source: str, received_us: int, reason: str, body: bytes) -> int:
     """Keep bytes that cannot become an event; return their number."""
     cursor.execute(
-        "INSERT INTO quarantine (source, received_us, reason, body) VALUES (?, ?, ?, ?) RETURNING id",
+        "INSERT INTO quarantine (source, received_us, reason, body) VALUES (?, ?, ?, ?)"
+        " RETURNING id",
         (source, received_us, reason, body),
     )
     return int(cursor.fetchone()[0])

@@ -146,18 +146,20 @@ def _packed(receipt: Receipt) -> bytes | None:
 def _write_streams(cursor: Cursor, frame: int, events: Sequence[tuple[int, Event]]) -> None:
     cursor.execute("SELECT position FROM receipt WHERE frame = ? AND late = 1", (frame,))
     late = {row[0] for row in cursor}
-    found: dict[str, StreamStatus] = {}
+    best: dict[str, tuple[tuple[bool, int], StreamStatus]] = {}
+    counts: Counter[str] = Counter()
     for position, event in events:
         if event.own:
             continue
         seen = _status(event, position in late)
-        before = found.get(seen.stream)
-        better = seen if before is None or _RANK[seen.status] < _RANK[before.status] else before
-        found[seen.stream] = better._replace(events=1 + (before.events if before else 0))
+        # An older delta that folds here says the least of who took part in this frame.
+        rank = (event.frame != frame, _RANK[seen.status])
+        best[seen.stream] = min(best.get(seen.stream, (rank, seen)), (rank, seen))
+        counts[seen.stream] += 1
     cursor.execute("DELETE FROM frame_stream WHERE frame = ?", (frame,))
     cursor.executemany(
         "INSERT INTO frame_stream (frame, stream, status, reason, events) VALUES (?, ?, ?, ?, ?)",
-        ((frame, *status) for status in found.values()),
+        ((frame, *status[:3], counts[status.stream]) for _, status in best.values()),
     )
 
 

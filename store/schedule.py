@@ -1,8 +1,8 @@
 """What folds where: a pure function over the headers of events, and nothing else.
 
-The fact not to miss: closes stand in the log in increasing order of frame (the last one may be closed
-again), so "the first close at or above a frame" is one search, and "closes with different frames
-between two closes" are the different frames between theirs.
+The fact not to miss: closes stand in the log in increasing order of frame (the last one may be
+closed again), so "the first close at or above a frame" is one search, and "closes with different
+frames between two closes" are the different frames between theirs.
 
     log      d1(f1)  C1  d2(f2)  C2  d3(f3)  C3  z(f1)  C4        reopen = 4
     first close at or above f1: C1     next close after z: C4     C1 C2 C3 C4: 4 <= 4, z folds in f1
@@ -12,6 +12,7 @@ Law 2: the place of an event follows from the log alone, and is final once a clo
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 
@@ -39,12 +40,12 @@ class Place(NamedTuple):
 
 
 class Schedule:
-    """The closes of a log (or its tail, from the lowest frame asked about) in the order of the log."""
+    """The closes of a log, or its tail from the lowest frame asked about, in their order."""
 
     def __init__(self, closes: Sequence[Close]) -> None:
         assert all(
             earlier.position < later.position and earlier.frame <= later.frame
-            for earlier, later in zip(closes, closes[1:], strict=False)
+            for earlier, later in pairwise(closes)
         ), "closes in the log are in order"
         self._closes = closes
         self._positions = [close.position for close in closes]
@@ -72,7 +73,7 @@ class Schedule:
         return Place(event.frame if within else taker.frame, late=True)
 
     def rules(self, frame: int) -> bytes:
-        """Give the digest of the rules a frame folds under: those of the first close at or above."""
+        """Give the digest of the rules a frame folds under: its first close's, or the one above."""
         first = bisect_left(self._frames, frame)
         assert first < len(self._closes), "only a frame that a close has passed folds"
         return self._closes[first].rules

@@ -1,8 +1,8 @@
 """The store's tables, as SQLAlchemy Core knows them.
 
-Only making and migrating a database imports this file: statements are SQL text in the file of
-their noun (`log.py`, `snapshots.py`, ...), run on the driver's own cursor, because a reader must not
-pay for importing SQLAlchemy and a bulk path must not pay for its rows.
+Only making and migrating a database imports this file: statements are SQL text in the file of their
+noun (`log.py`, `snapshots.py`, ...), run on the driver's own cursor, because a reader must not pay
+for importing SQLAlchemy and a bulk path must not pay for its rows.
 
     the truth     event, rules                    what the state depends on
     the door      store, segment, copy,           what has been taken in, what was refused,

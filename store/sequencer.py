@@ -1,7 +1,7 @@
 """The sequencer: moves notes from the mailbox into the log, each exactly once.
 
-The fact not to miss: a batch's events and the offsets behind it are one transaction, so a kill before
-the commit takes the batch again, and a kill after it does not.
+The fact not to miss: a batch's events and the offsets behind it are one transaction, so a kill
+before the commit takes the batch again, and a kill after it does not.
 
 Bounded: a batch holds at most BATCH_NOTES notes and about BATCH_SIZE bytes of them.
 """
@@ -31,9 +31,7 @@ class Drained(NamedTuple):
 def drain(writer: Writer, folder: Path, *, now_us: int) -> Drained:
     """Take in all notes that lie whole in the mailbox; the caller holds the store's lock."""
     drained = Drained(0, 0, [])
-    with writer.transaction("drain") as cursor:
-        offsets = log.offsets(cursor)
-    for batch in _batches(folder, offsets):
+    for batch in _batches(folder, log.offsets(writer.cursor())):
         with writer.transaction("drain") as cursor:
             taken = log.take(cursor, [_note(found, now_us) for found in batch])
             log.put_offsets(cursor, {found.segment: found.end for found in batch})

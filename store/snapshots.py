@@ -1,7 +1,8 @@
 """The folded entities: the current version of each, the older ones, and the state digest.
 
-The fact not to miss: snapshots are a cache of the log, but an exact one. Every version knows the frame
-that made it, so going back to an older frame (a late event, time travel) is a look-up and not a fold.
+The fact not to miss: snapshots are a cache of the log, but an exact one. Every version knows the
+frame that made it, so going back to an older frame (a late event, time travel) is a look-up and not
+a fold.
 
     entity        the current version; body NULL is removed, body empty is an empty record or `@`
     entity_past   what stood there before, by the frame that made it
@@ -40,6 +41,23 @@ class Share(NamedTuple):
 
 EMPTY = Share(0, 0, 0)
 
+HIGHEST_FRAME = 2**62  # above every frame there is
+
+# Steps from name to name along the index, and takes the newest row of each: the table has a row for
+# every frame that changed a document, and is not walked.
+_SHARES = """
+    WITH RECURSIVE named (name) AS (
+        SELECT min(document) FROM document
+        UNION ALL
+        SELECT (SELECT min(document) FROM document WHERE document > name) FROM named
+        WHERE name IS NOT NULL
+    )
+    SELECT d.document, d.digest, d.entities, d.removed FROM named
+    JOIN document AS d ON d.document = name AND d.frame = (
+        SELECT max(frame) FROM document WHERE document = name AND frame <= ?
+    )
+"""
+
 
 def key_digest(key: bytes) -> bytes:
     """Return what an entity is found by: its key may be longer than a B-tree takes."""
@@ -65,11 +83,7 @@ def state_digest(cursor: Cursor, frame: int | None = None) -> str:
 
 def shares(cursor: Cursor, frame: int | None = None) -> dict[str, Share]:
     """Return each document's share, now or as frame `frame` left it."""
-    cursor.execute(
-        "SELECT document, digest, entities, removed FROM document AS d WHERE frame ="
-        " (SELECT max(frame) FROM document WHERE document = d.document AND frame <= ?)",
-        (2**62 if frame is None else frame,),
-    )
+    cursor.execute(_SHARES, (HIGHEST_FRAME if frame is None else frame,))
     return {
         name: Share(int.from_bytes(digest, "big"), entities, removed)
         for name, digest, entities, removed in cursor.fetchall()

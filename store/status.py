@@ -6,7 +6,7 @@ Law 4: what did not apply in the last frame is said here, and in no log that nob
 from pathlib import Path
 from typing import NamedTuple
 
-from . import log, mailbox, quarantine, receipts, snapshots
+from . import log, mailbox, receipts, snapshots
 from .engine import Cursor
 from .receipts import FrameSums, Unapplied
 
@@ -66,7 +66,7 @@ def status(cursor: Cursor, folder: Path, mailbox_folder: Path) -> Status:
         _open(cursor, log.LOWEST if last is None else last.frame),
         events,
         cursor.execute("SELECT count(*) FROM copy").fetchone()[0],
-        len(quarantine.entries(cursor)),
+        cursor.execute("SELECT count(*) FROM quarantine").fetchone()[0],
         sum(max(size - taken.get(name, 0), 0) for name, size in sizes.items()),
         sum(sizes.values()),
         [

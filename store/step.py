@@ -15,6 +15,16 @@ STEPS = (
     "append: folder flushed",
     "drain: rows inserted",
     "drain: committed",
+    "close: events written",
+    "close: frame folded",
+    "close: rows inserted",
+    "close: committed",
+    "export intents: rows inserted",
+    "export intents: committed",
+    "export: file written beside",
+    "export: file replaced",
+    "export results: rows inserted",
+    "export results: committed",
 )
 
 _observer: "Callable[[str], None] | None" = None

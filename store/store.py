@@ -332,7 +332,7 @@ class Store:
         """Write the documents that differ from their files under `root`; `check` only compares."""
         from .export import ExportOrder, compare, export
 
-        order = ExportOrder(root, allow_loss, asked_by, check)
+        order = ExportOrder(root, allow_loss, asked_by)
         if check:
             with self._reading() as cursor:
                 return compare(cursor, order, self._seed())

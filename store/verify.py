@@ -1,8 +1,8 @@
 """What is damaged: log, snapshots, exports and mailbox, each fault with its place.
 
-The fact not to miss: the log is judged by itself (ids, digests, chain, head), everything else by the
-log: snapshots by folding again beside, exports by rendering again. `PRAGMA integrity_check` sees 3 of
-100 flipped bits; the chain sees them.
+The fact not to miss: the log is judged by itself (ids, digests, chain, head), everything else by
+the log: snapshots by folding again beside, exports by rendering again. `PRAGMA integrity_check`
+sees 3 of 100 flipped bits; the chain sees them.
 
 Nothing is changed, and nothing here trusts a row because it parses.
 """
