@@ -1,0 +1,1 @@
+"""The command `neighbor`: git, terminals and processes in front of the store."""

@@ -1,0 +1,91 @@
+"""`neighbor export`: write the documents as canonical JSON files into the main working tree."""
+
+import getpass
+from pathlib import Path
+
+import click
+
+from ..kernel import Rules
+from ..store import Exported, Store
+from . import place
+from .answer import print_json, progress, warn
+from .command import command, json_option
+from .exits import DONE, FOUND, REFUSED
+
+
+@command("export", "neighbor export", "neighbor export --check")
+@click.option("--check", is_flag=True, help="Write nothing; exit code 1 if a file differs.")
+@click.option(
+    "--allow-loss",
+    multiple=True,
+    metavar="DOCUMENT",
+    help="Export this document although it lost more entities than max_loss allows.",
+)
+@json_option
+def COMMAND(check: bool, allow_loss: tuple[str, ...], as_json: bool) -> int:
+    """Write the documents into the main working tree.
+
+    They are written as of the last close, and only where the bytes differ. Bytes found on disk
+    that are neither the last export's nor the new ones go to quarantine first. A document that
+    lost more of its entities than `max_loss` allows is refused.
+    """
+    where = place.here()
+    store = where.open_store()
+    exported = write(store, where.main_tree(), check=check, allow_loss=allow_loss)
+    if as_json:
+        print_json(shape(store, exported))
+    else:
+        print_exported(store, exported, check=check)
+    return code_of(exported, check=check)
+
+
+def write(
+    store: Store, tree: Path, *, check: bool = False, allow_loss: tuple[str, ...] = ()
+) -> Exported:
+    """Export under a terminal's progress, saying who asked."""
+    with progress("exporting"):
+        return store.export(tree, allow_loss=allow_loss, asked_by=getpass.getuser(), check=check)
+
+
+def code_of(exported: Exported, *, check: bool = False) -> int:
+    """Give the exit code of an export: a refusal goes before a difference that a check found."""
+    if exported.refused:
+        return REFUSED
+    return FOUND if check and exported.written else DONE
+
+
+def print_exported(store: Store, exported: Exported, *, check: bool = False) -> None:
+    """Say what was (or would be) written, saved and refused."""
+    paths = _paths(store)
+    for name in exported.written:
+        print(f"{paths[name]}: {'differs' if check else 'written'}")
+    for saved in exported.saved:
+        if not check:
+            warn(
+                f"{saved.path}: what lay there was nowhere else; "
+                f"`neighbor quarantine show {saved.quarantine}` prints it"
+            )
+    for withheld in exported.refused:
+        warn(f"Not written: {withheld.path}: {withheld.reason}.")
+        if withheld.lost:
+            warn(f"If that is meant: `neighbor export --allow-loss {withheld.document}`")
+    if not exported.written and not exported.refused:
+        print("Every document is as it should be.")
+    elif check and exported.written:
+        print("Run `neighbor export` to write them.")
+
+
+def shape(store: Store, exported: Exported) -> dict[str, object]:
+    """Give an export as JSON; documents by name and path."""
+    paths = _paths(store)
+    return {
+        "written": [{"document": name, "path": paths[name]} for name in exported.written],
+        "unchanged": [{"document": name, "path": paths[name]} for name in exported.unchanged],
+        "refused": [each._asdict() for each in exported.refused],
+        "saved": [each._asdict() for each in exported.saved],
+    }
+
+
+def _paths(store: Store) -> dict[str, str]:
+    documents = Rules.parse(store.rules_text()).documents
+    return {each.name: each.path for each in documents if each.path is not None}
