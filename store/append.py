@@ -57,6 +57,8 @@ def append_many(
 ) -> "list[Appended | DeltaRejected]":
     """Keep deltas with one flush; in the place of one that is refused stands its error.
 
+    Of bytes that are refused, the first 64 MiB are kept; no delta is longer.
+
     Raises:
         StoreUnwritable: the disk did not take them.
     """

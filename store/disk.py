@@ -87,7 +87,8 @@ def replace_file(disk: Disk, path: str, data: bytes, *, beside: str, mode: int =
     folder and must not exist; it is gone afterwards, also on failure.
 
     Raises:
-        OSError: the disk refused, and what stood at `path` still stands there.
+        OSError: the disk refused. What stood at `path` still stands there, unless it was the
+            folder's flush: then a power cut may bring it back.
     """
     descriptor = disk.create(beside, mode)
     try:

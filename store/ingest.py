@@ -35,7 +35,15 @@ def _first_present(names: str, body: bytes) -> str | None:
         value: bytes | None = body
         for part in name.split("."):
             value = None if value is None else members(value).get(part.encode())
-        if value not in (None, b"null", b'""'):
-            assert value is not None
-            return (value[1:-1] if value.startswith(b'"') else value).decode()
+        if value is not None and value not in (b"null", b'""'):
+            return _plain(value)
     return None
+
+
+def _plain(value: bytes) -> str:
+    """Return a string as it is, anything else as its canonical text."""
+    if b"\\" in value and value.startswith(b'"'):
+        import json  # rare: no escape is in a name that a stream may have
+
+        return str(json.loads(value))
+    return (value[1:-1] if value.startswith(b'"') else value).decode()

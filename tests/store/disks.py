@@ -42,6 +42,10 @@ class FailingDisk(Disk):
         self._count("flush_folder")
         super().flush_folder(path)
 
+    def rename(self, source: str, target: str) -> None:
+        self._count("rename")
+        super().rename(source, target)
+
     def truncate(self, descriptor: int, size: int) -> None:
         self._count("truncate")
         super().truncate(descriptor, size)

@@ -212,10 +212,12 @@ def test_complete_passes_a_bad_name_on_to_the_check(stream: str) -> None:
         ("{empty}", None),
         ("{nothing}", None),
         ("{agent_id.deeper}", None),
+        ("{odd}", 'a"b'),
+        ("{meta}", '{"run":7}'),
     ],
 )
 def test_ingest_templates_fill_from_the_delta(template: str, filled: str | None) -> None:
-    raw = b'{"agent_id":"zion","empty":"","nothing":null,"meta":{"run":7}}'
+    raw = b'{"agent_id":"zion","empty":"","nothing":null,"odd":"a\\"b","meta":{"run":7}}'
     assert fill(template, raw) == filled
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,12 @@ def test_two_writers_at_once_share_nothing(tmp_path: Path) -> None:
     assert [process.returncode for process in running] == [0, 0]
     rest = [json.loads(m.note.body)["n"] for m in read(str(tmp_path), seen) if isinstance(m, Mail)]
     assert sorted(read_so_far + rest) == list(range(600))
+
+
+def test_threads_may_share_a_writer(tmp_path: Path) -> None:
+    with Writer(str(tmp_path), segment_size_max=2000) as writer, ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda number: writer.append(note(number)), range(200)))
+    assert sorted(numbers(tmp_path)) == list(range(200))
 
 
 def test_what_a_living_writer_has_not_finished_is_left_alone(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from goodneighbor.store.errors import StoreUnwritable
 from goodneighbor.store.mailbox import Torn, read, sizes
+from goodneighbor.store.step import STEPS
 from goodneighbor.store.writer import Writer
 
 from .disks import FailingDisk, ForgettingDisk, ShortDisk
@@ -31,6 +32,35 @@ def test_a_kill_in_mid_write_loses_nothing_acknowledged(tmp_path: Path, share: f
     assert numbers(tmp_path) == acknowledged + ([5] if share == 1.0 else [])
     torn = [each for each in read(str(tmp_path), {}) if isinstance(each, Torn)]
     assert len(torn) == (0.0 < share < 1.0)
+
+
+@pytest.mark.parametrize("name", [name for name in STEPS if name.startswith("append: ")])
+@pytest.mark.parametrize("at", [1, 3])
+def test_a_kill_at_any_step_loses_nothing_acknowledged(tmp_path: Path, name: str, at: int) -> None:
+    code = """if True:
+        import os, signal, sys
+        from goodneighbor.store import step
+        from tests.store.test_mailbox import Writer, note
+        left = int(sys.argv[3])
+        def kill(name):
+            global left
+            left -= name == sys.argv[2]
+            if left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+        step.watch(kill)
+        writer = Writer(sys.argv[1], segment_size_max=200)
+        for number in range(100):
+            writer.append(note(number))
+            print(number, flush=True)
+    """
+    done = in_process(code, tmp_path, name, at)
+    assert done.returncode == -signal.SIGKILL
+    acknowledged = [int(line) for line in done.stdout.split()]
+    there = numbers(tmp_path)
+    assert there in (acknowledged, [*acknowledged, len(acknowledged)])
+    with Writer(str(tmp_path)) as writer:
+        writer.append(note(1000))
+    assert sorted(numbers(tmp_path)) == [*there, 1000]
 
 
 def power_cut(folder: Path, disk: ForgettingDisk) -> tuple[list[int], list[int]]:
