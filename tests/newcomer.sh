@@ -56,7 +56,6 @@ neighbor frame open 1 --stream stream-1
 echo '{"posts_created": [{"number": 1, "author": "ada"}]}' |
     neighbor append --frame 1 --stream stream-1
 neighbor frame close 1
-neighbor export
 neighbor frame show 1
 
 say 'Wiped, and put right'

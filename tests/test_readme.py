@@ -1,8 +1,8 @@
 """What the README shows is what happens.
 
 Its transcript is typed, line by line, into a shell in the state it tells of, and what is printed
-must be what it shows (a line `...` stands for any lines). The commands it tells a user to type are
-those that `newcomer.sh` types.
+must be what it shows: a line `...` stands for any lines, one that starts so for any path. The
+commands it tells a user to type are those that `newcomer.sh` types.
 """
 
 import os
@@ -22,10 +22,11 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def shell(folder: Path, command: str) -> str:
     """Run one line with this environment's `neighbor`; return both its outputs, as they come."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(
         ["sh", "-c", command],
         cwd=folder,
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        env={**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -69,7 +70,8 @@ def transcript() -> list[tuple[str, list[str]]]:
 
 def pattern(shown: list[str]) -> str:
     """Return the expression that matches what a command printed."""
-    return "".join("(.*\n)*" if line == "..." else re.escape(line + "\n") for line in shown)
+    escaped = ("(.*\n)*" if line == "..." else re.escape(line + "\n") for line in shown)
+    return "".join(re.sub(r"^\\\.\\\.\\\.", ".*", each) for each in escaped)
 
 
 def test_the_transcript_is_what_happens(stashed: Path) -> None:
