@@ -1,19 +1,23 @@
 """Bytes in, bytes out: the only Python that touches `ffi`.
 
-A status other than GN_OK becomes an exception right here, with what happened, at which byte, and what
-stood there. Working memory is one scratch a thread, kept small: a large text gets one of its own.
+A status other than GN_OK becomes an exception right here, with what happened, at which byte, and
+what stood there. Idle working memory lies on a stack, so that each thread finds one of its own.
+`append` comes through here: no import that a Python start has not paid for already.
 """
-
-import threading
 
 from . import errors
 from ._kernel import ffi, lib
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 DEPTH_MAX = 128  # arrays and objects inside each other, the outermost is 1
 SIZE_MAX = 16 << 20
 MEMORY_MAX = 8 << 30
 
-_SCRATCH_KEPT_FOR = 1 << 20  # texts up to this size share their thread's scratch
+_KEPT_FOR = 1 << 20  # after a larger text its scratch is let go
+_FORMS = {"compact": 0, "pretty": 1}
 _EXCERPT_SIZE = 24
 _INSTANT_SIZE_MAX = 27
 
@@ -33,6 +37,10 @@ _JSON_ERRORS: dict[int, type[errors.JsonRejected]] = {
     lib.GN_JSON_TOO_LARGE: errors.JsonTooLarge,
 }
 
+_gn_canonical = lib.gn_canonical  # looked up once: the call is most of a small text's time
+_buffer = ffi.buffer
+_idle: "list[tuple[Any, Any, Any, Any]]" = []  # one scratch for each call that ran at once
+
 
 def status_error(status: int, data: bytes, position: int) -> errors.GoodneighborError:
     """Return the exception for a status that reading `data` ended with."""
@@ -46,23 +54,23 @@ def status_error(status: int, data: bytes, position: int) -> errors.Goodneighbor
     return errors.DeltaRejected(text, position=position)
 
 
-class _Scratch(threading.local):
-    """Working memory and result places of one thread."""
-
-    def __init__(self) -> None:
-        self.memory = ffi.gc(lib.gn_scratch_open(MEMORY_MAX, 0), lib.gn_scratch_close)
-        self.out = ffi.new("const uint8_t **")
-        self.size = ffi.new("uint64_t *")
-        self.position = ffi.new("uint64_t *")
-
-
-_scratch = _Scratch()
+def _open_scratch() -> "tuple[Any, Any, Any, Any]":
+    """Working memory and the places of one result: bytes, size, position."""
+    memory = lib.gn_scratch_open(MEMORY_MAX, 0)
+    if memory == ffi.NULL:
+        raise errors.KernelLimit("the machine has no memory left; nothing changed")
+    return (
+        ffi.gc(memory, lib.gn_scratch_close),
+        ffi.new("const uint8_t **"),
+        ffi.new("uint64_t *"),
+        ffi.new("uint64_t *"),
+    )
 
 
 def canonical(
     data: bytes, form: str = "pretty", *, depth_max: int = DEPTH_MAX, size_max: int = SIZE_MAX
 ) -> bytes:
-    """Read strict JSON and write it canonically, as "pretty" (final newline) or "compact" bytes.
+    """Read strict JSON and write it canonically: "pretty" with a final newline, or "compact".
 
     A limit of 0 is none. Doubles stay doubles (`1.0`), integers stay integers, keys are sorted.
 
@@ -70,26 +78,31 @@ def canonical(
         JsonRejected: a subclass for each cause; `position` is the byte it was seen at.
         KernelLimit: working memory reached its bound.
     """
-    if form not in ("pretty", "compact"):
-        raise ValueError(f"form is 'pretty' or 'compact', not {form!r}")
-    scratch = _scratch if len(data) <= _SCRATCH_KEPT_FOR else _Scratch()
-    status = lib.gn_canonical(
-        scratch.memory, data, len(data), form == "pretty", depth_max, size_max,
-        scratch.out, scratch.size, scratch.position,
-    )  # fmt: skip
-    if status != lib.GN_OK:
-        raise status_error(status, data, scratch.position[0])
-    return bytes(ffi.buffer(scratch.out[0], scratch.size[0]))
+    try:
+        scratch = _idle.pop()
+    except IndexError:
+        scratch = _open_scratch()
+    memory, out, out_size, position = scratch
+    size = len(data)
+    status = _gn_canonical(
+        memory, data, size, _FORMS[form], depth_max, size_max, out, out_size, position
+    )
+    if status:
+        raise status_error(status, data, position[0])
+    result: bytes = _buffer(out[0], out_size[0])[:]
+    if size <= _KEPT_FOR:
+        _idle.append(scratch)
+    return result
 
 
 def instant(text: bytes) -> int | None:
-    """Return the microseconds since 1970 of an RFC 3339 time with `T` and an offset, None if it is none."""
+    """Return the microseconds since 1970 of an RFC 3339 time with an offset, else None."""
     us = ffi.new("int64_t *")
     return int(us[0]) if lib.gn_instant_parse(text, len(text), us) else None
 
 
 def format_instant(us: int) -> str:
-    """Write an instant of the years 1 to 9999 in UTC with `Z`, six fraction digits only when not zero."""
+    """Write an instant in UTC: `2026-03-28T03:00:00Z`, six fraction digits only when not zero."""
     out = ffi.new("uint8_t[]", _INSTANT_SIZE_MAX)
     size = lib.gn_instant_format(us, out)
     return bytes(ffi.buffer(out, size)).decode("ascii")

@@ -1,7 +1,7 @@
 // Doubles in and out, by the toolchain's own library.
 //
 // Reading and shortest digits come from C++17 <charconv>. Where the library lacks them (Apple's before
-// macOS 26, GCC before 11) strtod and "%.{1..17}" in the C locale do the same, slower; the tests hold
+// macOS 26, GCC before 11) strtod and "%.{1..17}e" in the C locale do the same, slower; the tests hold
 // both paths (compile with -DGN_NUMBER_FALLBACK). The point is always placed here: the plain overload
 // of to_chars prints exact digits of large values instead of the shortest (0.7 % of random doubles).
 #include <charconv>
@@ -14,7 +14,7 @@
 #endif
 
 #ifdef GN_NUMBER_FALLBACK
-#include <clocale>
+#include <cfloat>
 #include <cstdio>
 #include <cstdlib>
 #include <locale.h>
@@ -146,13 +146,32 @@ bool parse(const uint8_t *text, size_t size, double *value)
     return std::isfinite(*value);
 }
 
+// The next decimal of as many digits, away from 0; false past 9.99.
+bool step_up(char *digits)
+{
+    for (char *last = strchr(digits, 'e') - 1; last >= digits; last--) {
+        if (is_digit(static_cast<uint8_t>(*last)) && *last < '9') {
+            (*last)++;
+            return true;
+        }
+        *last = *last == '9' ? '0' : *last;
+    }
+    return false;
+}
+
 size_t print_scientific(double value, char *out)
 {
     CLocale c_locale;
     int size = 0;
-    for (int precision = 0; precision < digits_max; precision++) {
-        size = snprintf(out, GN_DOUBLE_SIZE_MAX, "%.*e", precision, value);
+    // Up to 15 digits survive the way through a normal double: 15 print them, and zeros behind.
+    int precision = std::fabs(value) < DBL_MIN ? 1 : DBL_DIG;
+    for (; precision <= digits_max; precision++) {
+        size = snprintf(out, GN_DOUBLE_SIZE_MAX, "%.*e", precision - 1, value);
         if (strtod(out, nullptr) == value) {
+            break;
+        }
+        // Below a power of two doubles lie denser: what rounds down may miss where its neighbour hits.
+        if (step_up(out + (value < 0)) && strtod(out, nullptr) == value) {
             break;
         }
     }
@@ -173,6 +192,9 @@ Decimal shortest(double value)
         if (text[at] != '.') {
             decimal.digits[decimal.count++] = text[at];
         }
+    }
+    while (decimal.count > 1 && decimal.digits[decimal.count - 1] == '0') {
+        decimal.count--;
     }
     bool down = text[++at] == '-';
     int exponent = 0;

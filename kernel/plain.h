@@ -1,7 +1,8 @@
 /* How far a string runs in which no byte needs care: the inner loop of reading and writing.
  *
  * A byte is plain when it is ASCII, no control character, no quote and no backslash. Sixteen at a time
- * with SSE2, else eight at a time in a word; the last few one by one, so no byte past the end is read. */
+ * with SSE2, else eight at a time in a word (or on -DGN_PLAIN_WORDS); the last few one by one, so no byte
+ * past the end is read. */
 #ifndef GN_PLAIN_H
 #define GN_PLAIN_H
 
@@ -10,7 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#ifdef __SSE2__
+#if defined(__SSE2__) && !defined(GN_PLAIN_WORDS)
 #include <emmintrin.h>
 #endif
 
@@ -24,7 +25,7 @@ static inline bool gn_is_digit(uint8_t byte)
     return (uint8_t)(byte - '0') < 10;
 }
 
-#ifdef __SSE2__
+#if defined(__SSE2__) && !defined(GN_PLAIN_WORDS)
 
 #define GN_PLAIN_STEP 16
 

@@ -54,7 +54,7 @@ static uint32_t offset(const reader *r)
 
 /* ---- what may stand where ---- */
 
-static const uint8_t *skip_space(const uint8_t *at, const uint8_t *end)
+static const uint8_t *skip_spaces(const uint8_t *at, const uint8_t *end)
 {
     while (at < end && *at <= ' ') {
         if (end - at >= 8 && memcmp(at, "        ", 8) == 0) { /* indentation */
@@ -66,6 +66,11 @@ static const uint8_t *skip_space(const uint8_t *at, const uint8_t *end)
         }
     }
     return at;
+}
+
+static inline const uint8_t *skip_space(const uint8_t *at, const uint8_t *end)
+{
+    return at < end && *at <= ' ' ? skip_spaces(at, end) : at;
 }
 
 /* The size of the UTF-8 sequence at `at`; 0 when it is none, -1 when the text ends inside one.

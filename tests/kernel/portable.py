@@ -1,0 +1,60 @@
+"""The JSON part of the kernel built for an older toolchain: no `<charconv>`, no SSE2.
+
+`strtod` and `printf` do the doubles, words of eight bytes the scanning. The tests of JSON run on
+this build and on the installed one.
+"""
+
+import os
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from cffi import FFI
+
+KERNEL = Path(__file__).resolve().parent.parent.parent / "kernel"
+SOURCES = ("arena.c", "json.c", "order.c", "read.c", "write.c", "number.cpp")
+MACROS = ("-DGN_NUMBER_FALLBACK", "-DGN_PLAIN_WORDS")
+FLAGS = ("-O1", "-fPIC", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", *MACROS)
+
+
+class Refused(Exception):
+    """The status and the position of a refusal."""
+
+
+@cache
+def _library() -> tuple[Any, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        objects = []
+        for name in SOURCES:
+            objects.append(str(Path(folder, name).with_suffix(".o")))
+            plain_c = name.endswith(".c")
+            compiler = os.environ.get("CC", "cc") if plain_c else os.environ.get("CXX", "c++")
+            standard = "-std=c11" if plain_c else "-std=c++17"
+            command = [compiler, standard, *FLAGS, "-c", str(KERNEL / name), "-o", objects[-1]]
+            subprocess.run(command, check=True)
+        library = str(Path(folder, "portable.so"))
+        linker = os.environ.get("CXX", "c++")
+        subprocess.run([linker, "-shared", *objects, "-o", library], check=True)
+        ffi = FFI()
+        ffi.cdef((KERNEL / "abi.h").read_text(encoding="utf-8"))
+        return ffi, ffi.dlopen(library)
+
+
+def canonical(
+    data: bytes, form: str = "pretty", *, depth_max: int = 128, size_max: int = 16 << 20
+) -> bytes:
+    """Do what `goodneighbor.kernel.canonical` does; raises `Refused(status, position)`."""
+    ffi, lib = _library()
+    scratch = lib.gn_scratch_open(1 << 33, 0)
+    out, size, position = ffi.new("const uint8_t **"), ffi.new("uint64_t *"), ffi.new("uint64_t *")
+    try:
+        status = lib.gn_canonical(
+            scratch, data, len(data), form == "pretty", depth_max, size_max, out, size, position
+        )
+        if status != lib.GN_OK:
+            raise Refused(status, position[0])
+        return bytes(ffi.buffer(out[0], size[0]))
+    finally:
+        lib.gn_scratch_close(scratch)
