@@ -20,8 +20,18 @@ MODULES = {
 }
 
 
+class PipeClosed(Exception):
+    """Whoever reads our output went away; click would take the OSError for its own and exit."""
+
+
 class Neighbor(click.Group):
     """The group that finds commands in their files."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise PipeClosed from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(MODULES)
@@ -56,6 +66,8 @@ def run_command(words: list[str]) -> int:
     """Run one command line through click and return its exit code."""
     try:
         code = neighbor.main(args=words, prog_name="neighbor", standalone_mode=False)
+    except PipeClosed as error:
+        raise BrokenPipeError from error
     except click.UsageError as error:
         error.show()
         return error.exit_code

@@ -41,7 +41,8 @@ def open_command(frame: int, stream: tuple[str, ...], as_json: bool) -> int:
 @json_option
 def list_command(as_json: bool) -> int:
     """List the frames with what became of their units."""
-    frames = place.here().open_store().frames()
+    everything = place.here().open_store().frames()
+    frames = [row for row in everything if row.frame >= 0]  # below 0 is the store's own
     if as_json:
         print_json({"frames": [_row_shape(row) for row in frames]})
     elif frames:

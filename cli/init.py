@@ -137,7 +137,8 @@ def _rules(tree: Path, git: Git, found: Found, files: list[Path]) -> tuple[str, 
     """Return the rules' text, and whether it is new."""
     file = tree / place.RULES_FILE
     if file.exists() or file.is_symlink():
-        return file.read_text(encoding="utf-8"), False
+        # Bytes that are not UTF-8 go on as surrogates: the rules' reader names the line.
+        return file.read_bytes().decode("utf-8", "surrogateescape"), False
     unruled = arrays_in(files)
     for ruled in ("posts_created", "comments_added"):
         unruled.pop(ruled, None)

@@ -51,6 +51,8 @@ def test_1_a_check_found_something(taken_in: Path, neighbor: Neighbor) -> None:
     neighbor("frame", "close", "1")
     (taken_in / "state" / "stats.json").write_text("{}")
     neighbor("export", "--check", code=1)
+    neighbor("verify", code=1)
+    neighbor("export")
     neighbor("show", "/agents/nobody", code=1)
 
 

@@ -78,15 +78,17 @@ def test_every_example_runs(
 
 
 def _play(site: Path, neighbor: Neighbor) -> None:
-    """Bring the site where the examples are typed: frame 404 closed, a delta file, and one refused
-    delta in quarantine that can be tried again under the rules in force now."""
+    """Bring the site where the examples are typed: frame 404 closed, a delta file, frame 405 open,
+    and in quarantine a delta file that was rewritten after it was collected."""
     (site / "neighbor.toml").write_text(fleet.RULES)
     neighbor("init")
-    neighbor("append", stdin=fleet.delta(404, "stream-1", fleet.post(1, "ada")))
+    collected = site / "state" / "stream_deltas" / "frame-404-stream-1.json"
+    collected.parent.mkdir()
+    collected.write_bytes(fleet.delta(404, "stream-1", fleet.post(1, "ada")))
+    neighbor("frame", "close", "403")
+    collected.write_bytes(fleet.delta(404, "stream-1", fleet.post(2, "ada")))
     neighbor("frame", "close", "404")
     (site / "delta.json").write_bytes(b'{"posts_created": []}')
-    neighbor("append", stdin=b"not a delta", code=3)
-    neighbor("drain", code=1)
     neighbor("frame", "open", "405", "--stream", "stream-1")
     neighbor("append", stdin=fleet.delta(405, "stream-1"))
 
@@ -117,7 +119,7 @@ def test_completion_can_be_sourced(shell: str, program: Path) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert "neighbor" in done.stdout
     if shutil.which(shell):
-        subprocess.run([shell, "-c", done.stdout], check=True, capture_output=True)
+        subprocess.run([shell, "-n", "-c", done.stdout], check=True, capture_output=True)
 
 
 def test_completion_knows_commands_and_options() -> None:

@@ -193,12 +193,15 @@ def test_pending_from_leaves_the_newer_ones_to_be_collected(site: Path, neighbor
 
 
 def test_real_state_is_taken_in_and_proposals_are_right(
-    tmp_path: Path, shared_data: Path, neighbor: Neighbor, monkeypatch: pytest.MonkeyPatch
+    repository: Path,
+    tmp_path: Path,
+    shared_data: Path,
+    neighbor: Neighbor,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bundle = shared_data / "fleet-history.bundle"
     subprocess.run(["git", "clone", "--quiet", bundle, tmp_path / "fleet"], check=True)
     monkeypatch.chdir(tmp_path / "fleet")
-    monkeypatch.setenv("HOME", str(tmp_path))
     before = {
         name: json.loads((tmp_path / "fleet" / "state" / f"{name}.json").read_bytes())
         for name in ("agents", "channels", "stats")
