@@ -28,10 +28,10 @@ from .errors import (
 )
 from .lock import StoreLock
 from .step import reached
+from .store import APPLICATION_ID
 
 DATABASE_NAME = "store.sqlite3"
 SCHEMA = "0001"  # the newest revision in migrations/versions
-APPLICATION_ID = 0x676F6F64  # "good", in the file's header: how a database of ours is known
 BUSY_WAIT_S = 5.0
 
 _FULL = frozenset({sqlite3.SQLITE_FULL})

@@ -35,7 +35,11 @@ if TYPE_CHECKING:
 
 MAILBOX = "mailbox"
 DATABASE = "store.sqlite3"
+APPLICATION_ID = 0x676F6F64  # "good", in the file's header: how a database of ours is known
 SEED_SIZE = 16
+
+_SQLITE = b"SQLite format 3\0"
+_ID_OFFSET = 68  # in SQLite's header, big-endian; there since the store was made
 
 
 class Store:
@@ -111,6 +115,8 @@ class Store:
             raise StoreMissing(store._folder)
         if not os.path.isdir(store._mailbox):
             raise NotAStore(store._folder, f"there is no folder {MAILBOX} in it")
+        if not _is_ours(os.path.join(store._folder, DATABASE)):
+            raise NotAStore(store._folder, f"{DATABASE} is not a database of ours")
         return store
 
     def close(self) -> None:
@@ -441,3 +447,10 @@ class Store:
         from .sequencer import drain
 
         return drain(writer, Path(self._mailbox), now_us=self._clock.tick())
+
+
+def _is_ours(database: str) -> bool:
+    """Tell a database of ours by its header: `append` would acknowledge into anything otherwise."""
+    with open(database, "rb") as file:
+        head = file.read(_ID_OFFSET + 4)
+    return head.startswith(_SQLITE) and head[_ID_OFFSET:] == APPLICATION_ID.to_bytes(4, "big")
