@@ -7,7 +7,7 @@ streams reuse, identifies nothing. What a delta lacks may be given beside it; th
 the body, and out of the identity.
 """
 
-try:  # hashlib loads OpenSSL: 13 ms of the 30 that `append` may take as a process
+try:  # hashlib loads OpenSSL, which costs as much as a whole start of Python
     from _sha2 import sha256  # type: ignore[import-not-found, unused-ignore]  # Python 3.12 on
 except ImportError:
     try:

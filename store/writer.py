@@ -106,6 +106,7 @@ class Writer:
             return []
         with self._mutex:
             if self._failed is not None:
+                # The system may have dropped the pages: a second flush would report success.
                 raise StoreUnwritable(
                     self._folder, self._failed, "not kept", "write after a failed flush to"
                 )
@@ -203,9 +204,16 @@ class Writer:
 
 
 def _is_ours(descriptor: int) -> bool:
-    """Take the lock that says "alive"; False when another got in between, or deleted the file."""
+    """Take the lock that says "alive"; False when another got in between, or deleted the file.
+
+    Raises:
+        OSError: the file system has no such locks; the descriptor is closed.
+    """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError:
+        os.close(descriptor)
+        raise
     return os.fstat(descriptor).st_nlink > 0
