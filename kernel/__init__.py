@@ -1,25 +1,16 @@
 """The merge kernel: bytes and rules in, bytes out.
 
-Names are handed on when they are first used: `append` needs `canonical` and not the reader of rules.
+Names are handed on when they are first used: `append` needs `canonical`, not the reader of rules.
 """
 
 from importlib import import_module
 
-TYPE_CHECKING = False  # typing costs `append` more than the kernel; type checkers take this for true
+# typing costs `append` more than the kernel does; type checkers take this for true
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .errors import DeltaRejected, GoodneighborError, JsonRejected, KernelLimit, RulesInvalid
-    from .fold import (
-        Changed,
-        Event,
-        Fold,
-        Folded,
-        Receipt,
-        UnitReceipt,
-        canonical,
-        crc32c,
-        format_instant,
-        instant,
-    )
+    from .fold import canonical, crc32c, format_instant, instant
+    from .handle import Changed, Event, Fold, Folded, Receipt, UnitReceipt
     from .rules import Rules
 
 FOLD_VERSION = 1  # stands in each close: the meaning of sections 6 and 7 that it folded under
@@ -29,12 +20,12 @@ _HOMES = {
     "instant": "fold",
     "format_instant": "fold",
     "crc32c": "fold",
-    "Fold": "fold",
-    "Event": "fold",
-    "Folded": "fold",
-    "Changed": "fold",
-    "Receipt": "fold",
-    "UnitReceipt": "fold",
+    "Fold": "handle",
+    "Event": "handle",
+    "Folded": "handle",
+    "Changed": "handle",
+    "Receipt": "handle",
+    "UnitReceipt": "handle",
     "Rules": "rules",
     "GoodneighborError": "errors",
     "DeltaRejected": "errors",

@@ -64,6 +64,7 @@ class Rules(msgspec.Struct, frozen=True):
     ingest: Ingest
     store_url: str | None
     terms: tuple[Term, ...]  # distinct, of all derived fields
+    sources: tuple[str, ...]  # what each of the [[items]] names in `each`
     worktree: dict[str, Any]
     runs: dict[str, dict[str, Any]]
     doctor: dict[str, Any]
@@ -111,11 +112,12 @@ def _rules(text: str, file: RulesFile) -> Rules:
     found = documents(file.documents)
     totals = {name: derived(document, found) for name, document in found.items()}
     known = Known(found, totals)
+    rules = items(file.items, known)
     checked = Checked(
         documents=found,
         fields={name: field_rules(document) for name, document in found.items()},
         derived=totals,
-        items=items(file.items, known),
+        items=rules,
         allow=patterns(file.ops.allow, known),
     )
     return Rules(
@@ -128,6 +130,7 @@ def _rules(text: str, file: RulesFile) -> Rules:
         ingest=_ingest(file.ingest),
         store_url=_store_url(file),
         terms=checked.terms(),
+        sources=tuple(rule.each for rule in rules),
         worktree=msgspec.structs.asdict(file.worktree),
         runs=file.runs,
         doctor=msgspec.structs.asdict(file.doctor),

@@ -1,0 +1,124 @@
+/* What the kernel's files share. See abi.h for the public border.
+ *
+ * Every byte sequence inside is canonical compact JSON unless a name says otherwise; that is what makes
+ * equality a memcmp and a copy a memcpy. Nothing here recurses on input; nothing is global. */
+#ifndef GN_KERNEL_H
+#define GN_KERNEL_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#include "abi.h"
+
+/* ---- arena.c: the only malloc ----
+ *
+ *   arena -> block -> block -> block        allocations go into the first block, from its front
+ *            [used|......free]
+ *
+ * There is no free of one object: a whole arena is reset (its largest block is kept) or closed. */
+
+typedef struct gn_block gn_block;
+typedef struct gn_arena {
+    gn_block *blocks;
+    uint8_t *next;          /* where the next allocation goes */
+    uint8_t *end;           /* of the first block */
+    uint64_t size;          /* of all blocks */
+    uint64_t size_max;
+    uint64_t fail_at;       /* counts down to a refused allocation; 0: never */
+} gn_arena;
+
+void gn_arena_open(gn_arena *arena, uint64_t size_max);
+void gn_arena_close(gn_arena *arena);
+void gn_arena_reset(gn_arena *arena);
+/* 16-byte aligned (cells and 128-bit totals lie in it), not cleared; NULL past the bound. A size of 0 counts as 1. */
+void *gn_alloc_slow(gn_arena *arena, size_t size);
+
+static inline void *gn_alloc(gn_arena *arena, size_t size)
+{
+    size_t rounded = ((size | (size == 0)) + 15u) & ~(size_t)15u;
+    if (arena->fail_at == 0 && rounded >= size && rounded <= (size_t)(arena->end - arena->next)) {
+        void *place = arena->next;
+        arena->next += rounded;
+        return place;
+    }
+    return gn_alloc_slow(arena, size);
+}
+/* count * size, refused on overflow. */
+void *gn_alloc_array(gn_arena *arena, size_t count, size_t size);
+
+/* A growing byte sequence in an arena; growth leaves the old copy behind until the arena is reset. */
+typedef struct gn_buffer {
+    uint8_t *data;
+    size_t size;
+    size_t room;
+    gn_arena *arena;
+} gn_buffer;
+
+/* Room for `more` bytes behind size; false when memory ends, the buffer as it was. */
+bool gn_buffer_reserve_slow(gn_buffer *buffer, size_t more);
+static inline bool gn_buffer_reserve(gn_buffer *buffer, size_t more)
+{
+    return more <= buffer->room - buffer->size || gn_buffer_reserve_slow(buffer, more);
+}
+static inline bool gn_buffer_put(gn_buffer *buffer, const void *bytes, size_t size)
+{
+    if (!gn_buffer_reserve(buffer, size)) {
+        return false;
+    }
+    if (size > 0) {
+        memcpy(buffer->data + buffer->size, bytes, size);
+        buffer->size += size;
+    }
+    return true;
+}
+static inline bool gn_buffer_put_byte(gn_buffer *buffer, uint8_t byte)
+{
+    return gn_buffer_put(buffer, &byte, 1);
+}
+
+struct gn_scratch {
+    gn_arena arena;
+    gn_arena self;          /* holds the scratch itself */
+};
+
+/* ---- read.c, write.c: strict JSON in, canonical JSON out ---- */
+
+/* Strict JSON to canonical compact bytes, appended to out. depth_max, size_max 0: no limit.
+ * Working memory comes from scratch and is the caller's to reset. */
+int gn_json_compact(gn_arena *scratch, const uint8_t *text, size_t size, uint32_t depth_max,
+                    uint64_t size_max, gn_buffer *out, uint64_t *position);
+
+/* Canonical compact bytes to the pretty form, appended to out, as if `indent` levels deep; no final newline.
+ * The text is trusted to be canonical compact JSON of one value. */
+bool gn_json_pretty(const uint8_t *text, size_t size, uint32_t indent, gn_buffer *out);
+
+/* The string inside a canonical JSON string's quotes, unescaped, appended to out. Trusted input. */
+bool gn_json_unescape(const uint8_t *text, size_t size, gn_buffer *out);
+/* Bytes (valid UTF-8) as a canonical JSON string with its quotes, appended to out. */
+bool gn_json_quote(const uint8_t *bytes, size_t size, gn_buffer *out);
+
+/* Write the escape of a byte that a string cannot hold as it is, at most 6 bytes; returns behind it. */
+uint8_t *gn_json_put_escape(uint8_t *to, uint8_t byte);
+/* The byte that the canonical escape at *at stands for; *at moves behind it. */
+uint8_t gn_json_take_escape(const uint8_t **at);
+
+/* ---- number.cpp: doubles, by the toolchain's library ---- */
+
+/* The longest canonical double, "-2.2250738585072014e-308", and room to spare. */
+#define GN_DOUBLE_SIZE_MAX 40
+/* A double written as JSON has it; false when it is not finite. */
+bool gn_double_parse(const uint8_t *text, size_t size, double *value);
+/* The canonical spelling (section 8 of the design); returns its size. value is finite. */
+size_t gn_double_format(double value, uint8_t out[GN_DOUBLE_SIZE_MAX]);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

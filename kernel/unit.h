@@ -1,0 +1,47 @@
+/* What the two halves of a delta's units share: rules over items (unit.c) and the delta's own `ops` (ops.c). */
+#ifndef GN_UNIT_H
+#define GN_UNIT_H
+
+#include "state.h"
+
+/* One delta being folded, or only asked which entities it may touch (need set). */
+typedef struct gn_work {
+    gn_fold *fold;
+    const gn_event *event;
+    uint32_t event_index;
+    gn_delta delta;
+    gn_receipt *receipt;
+    gn_need need;
+    void *need_context;
+    gn_name frame, utc, stream, id;     /* the delta's own names as JSON text; utc may be empty */
+    bool is_fallback;
+    /* the item at hand */
+    uint32_t source;                    /* enum gn_source */
+    uint32_t source_index;
+    uint32_t item;
+    const gn_span *slots;
+    gn_name value;
+    gn_name key;                        /* with its quotes; empty: no object's member */
+} gn_work;
+
+static inline gn_name gn_span_name(const gn_work *work, gn_span span)
+{
+    return (gn_name){span.size == 0 ? NULL : work->delta.body + span.at, span.size};
+}
+
+/* Note a unit, or an op? of one, that did not apply. operation may be empty. */
+int gn_work_line(gn_work *work, uint32_t outcome, uint32_t reason, gn_name operation);
+/* Count a unit as skipped, with its line. */
+int gn_work_skip(gn_work *work, uint32_t reason, gn_name operation);
+/* `inc /agents/x/karma`, in the event's arena. False when memory ends. */
+bool gn_work_operation(gn_work *work, uint32_t code, const gn_path *path, gn_name *text);
+/* A string's content: the text between its quotes, unescaped. False when memory ends. */
+bool gn_work_unquote(gn_work *work, gn_name text, gn_name *plain);
+
+/* An operation's name, as rules and deltas write it. */
+gn_name gn_operation_name(uint32_t code);
+
+/* The units of `ops`. */
+int gn_ops_run(gn_work *work);
+
+#endif
