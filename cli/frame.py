@@ -8,7 +8,7 @@ from .answer import print_json, print_rows, warn
 from .close import COMMAND as close_command
 from .command import Noun, command, frame_argument, json_option
 from .exits import DONE, FOUND
-from .frame_lines import frame_lines, shape
+from .frame_lines import frame_lines, print_unapplied, shape
 
 
 @click.group("frame", cls=Noun)
@@ -107,10 +107,4 @@ def _print(detail: FrameDetail) -> None:
         )
     if detail.unapplied:
         print()
-        print_rows(
-            ("units", "status", "reason", "source", "operation"),
-            [
-                (each.units, each.status, each.reason, each.source, each.operation)
-                for each in detail.unapplied
-            ],
-        )
+        print_unapplied(detail.unapplied)

@@ -5,11 +5,12 @@ frame 405   4 streams: 3 reported, 1 fallback (timeout)
 """
 
 from collections import Counter
+from collections.abc import Sequence
 
-from ..store import FrameDetail
-from .answer import counted
+from ..store import FrameDetail, Unapplied
+from .answer import counted, print_rows
 
-REASONS_MAX = 4
+NAMED_MAX = 4
 
 
 def frame_lines(detail: FrameDetail) -> list[str]:
@@ -28,6 +29,15 @@ def frame_lines(detail: FrameDetail) -> list[str]:
         ahead = counted(detail.ahead, "event")
         lines.append(indent + f"{ahead} with a time more than 5 minutes ahead of their arrival")
     return lines
+
+
+def print_unapplied(unapplied: Sequence[Unapplied]) -> None:
+    """Print the units that did not apply, and why, as a table."""
+    headings = ("units", "status", "reason", "source", "operation")
+    rows = [
+        (each.units, each.status, each.reason, each.source, each.operation) for each in unapplied
+    ]
+    print_rows(headings, rows)
 
 
 def shape(detail: FrameDetail) -> dict[str, object]:
@@ -67,11 +77,15 @@ def _units(detail: FrameDetail) -> str:
 
 
 def _reasons(detail: FrameDetail) -> str:
-    """Name the reasons of skipped units, the most frequent first."""
-    reasons: Counter[str] = Counter()
+    """Name the reasons of skipped units, each with where the units came from."""
+    sources: dict[str, list[str]] = {}
     for each in detail.unapplied:
-        if each.status == "skipped":
-            reasons[f"{each.reason}: {each.source}"] += each.units
-    named = [reason for reason, _ in reasons.most_common(REASONS_MAX)]
-    more = [f"{len(reasons) - REASONS_MAX} more reasons"] * (len(reasons) > REASONS_MAX)
-    return f" ({'; '.join(named + more)})" if named else ""
+        if each.status == "skipped" and each.source not in sources.setdefault(each.reason, []):
+            sources[each.reason].append(each.source)
+    told = [f"{reason}: {_some(names)}" for reason, names in sources.items()]
+    return f" ({'; '.join(told)})" if told else ""
+
+
+def _some(names: list[str]) -> str:
+    more = [f"{len(names) - NAMED_MAX} more"] * (len(names) > NAMED_MAX)
+    return ", ".join(names[:NAMED_MAX] + more)

@@ -7,9 +7,11 @@ changes first, and proposals stand in comments.
 import json
 from collections.abc import Mapping, Sequence
 
+from .answer import counted
 from .documents import Document
 from .field_rules import guess_fields
 
+UNRULED_MAX = 20
 Fields = Mapping[str, frozenset[str]]  # document -> the fields its entities have
 
 HEAD = """\
@@ -21,8 +23,7 @@ wait = "120s"            # how long a close waits for streams that have not repo
 reopen = 8               # how many closes back a late delta still folds in its own frame
 
 [export]
-commit = true            # a close commits the documents; the message ends in "[skip ci]"
-branch = {branch}
+branch = {branch}          # the branch that holds the state; its neighbor.toml counts
 max_loss = "10%"         # an export that would lose more of a document's entities is refused
 
 # Deltas without `frame` or `stream_id`: take them from other fields.
@@ -73,9 +74,18 @@ def rules_text(documents: Sequence[Document], branch: str, unruled: Mapping[str,
             '\n[[items]]\neach = "."               # the delta itself, once\n'
             'apply = ["max? /stats/last_updated {@utc}"]\n'
         )
-    for member, size in sorted(unruled.items()):
-        parts.append(f"\n# Seen in deltas, with no rule yet: {member} ({size} items)")
-    return "".join(parts) + "\n" * bool(unruled) + OPS
+    parts.append(_unruled(unruled))
+    return "".join(parts) + OPS
+
+
+def _unruled(unruled: Mapping[str, int]) -> str:
+    """Name the arrays that streams write and nobody has a rule for: they show as skipped."""
+    if not unruled:
+        return ""
+    seen = [f"#   {member}: {counted(size, 'item')}" for member, size in sorted(unruled.items())]
+    more = [f"#   and {len(seen) - UNRULED_MAX} more"] * (len(seen) > UNRULED_MAX)
+    head = "# Seen in the delta files here, and without a rule, so they are skipped and said so:"
+    return "\n" + "\n".join([head, *seen[:UNRULED_MAX], *more]) + "\n"
 
 
 def _document(document: Document, documents: Sequence[Document]) -> str:

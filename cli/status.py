@@ -5,6 +5,7 @@ from . import place
 from .answer import counted, print_json, print_rows
 from .command import command, json_option
 from .exits import DONE
+from .frame_lines import print_unapplied
 
 EMPTY_FRAMES_WARN = 10  # so many closes in a row that merged nothing
 
@@ -52,13 +53,7 @@ def _print_last(status: Status) -> None:
         f" applied + {sums.duplicate:,} duplicate + {sums.skipped:,} skipped"
     )
     if status.unapplied:
-        print_rows(
-            ("units", "status", "reason", "source", "operation"),
-            [
-                (each.count, each.status, each.reason, each.source, each.operation)
-                for each in status.unapplied
-            ],
-        )
+        print_unapplied(status.unapplied)
     if status.empty_frames >= EMPTY_FRAMES_WARN:
         print(f"The last {status.empty_frames} closes merged nothing: do the streams still write?")
 
