@@ -105,11 +105,12 @@ collected = Table(
 quarantine = Table(
     "quarantine",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Integer, primary_key=True),  # never given twice, also after a retry
     Column("source", Text, nullable=False),
     Column("received_us", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
 )
 
 frame = Table(

@@ -4,7 +4,7 @@ The fact not to miss: making a handle reads nothing but the folder, and `append`
 stream starts a process for each delta. So everything that SQL needs is imported by the first call
 that needs it, and the lock is taken call by call, never held between them.
 """
-# ruff: noqa: PTH  pathlib costs more than all else on the path of append
+# ruff: noqa: PTH
 
 import os
 
@@ -362,10 +362,14 @@ class Store:
         """Check log, snapshots, exports and mailbox; an empty list says all is as written."""
         from pathlib import Path
 
-        from .verify import verify
+        from .errors import StoreDamaged
+        from .verify import unreadable, verify
 
-        with self._reading() as cursor:
-            return verify(cursor, self._database().path, Path(self._mailbox), self._seed())
+        try:
+            with self._reading() as cursor:
+                return verify(cursor, self._database().path, Path(self._mailbox), self._seed())
+        except StoreDamaged as damaged:
+            return [unreadable(damaged)]
 
     def status(self) -> "Status":
         """Gather what `neighbor status` shows, as of one moment."""

@@ -8,6 +8,7 @@ Nothing is changed, and nothing here trusts a row because it parses.
 """
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -39,13 +40,28 @@ class Fault(NamedTuple):
 
 def verify(cursor: Cursor, database: Path, folder: Path, seed: bytes) -> list[Fault]:
     """Check everything; an empty list says that all is as it was written."""
-    faults = list(_database(cursor, database))
-    in_log = [*_events(cursor), *_rules(cursor)]
-    faults += in_log
-    if not in_log:  # from a damaged log nothing can be told of what was made of it
+    faults: list[Fault] = []
+    try:
+        _look(faults, cursor, database, folder, seed)
+    except sqlite3.DatabaseError as error:  # a page that cannot be read ends the look, not the list
+        faults.append(Fault(str(database), f"it cannot be read on: {error}", NEXT_LOG))
+    return faults
+
+
+def unreadable(damaged: StoreDamaged) -> Fault:
+    """Return the fault of a database that does not even open."""
+    return Fault(damaged.place, damaged.what, NEXT_LOG)
+
+
+def _look(faults: list[Fault], cursor: Cursor, database: Path, folder: Path, seed: bytes) -> None:
+    faults += _database(cursor, database)
+    before_log = len(faults)
+    faults += _events(cursor)
+    faults += _rules(cursor)
+    if len(faults) == before_log:  # a damaged log can tell nothing of what was made of it
         faults += _caches(cursor, database, seed)
         faults += _exports(cursor, seed)
-    return faults + list(_mailbox(cursor, folder))
+    faults += _mailbox(cursor, folder)
 
 
 def _database(cursor: Cursor, database: Path) -> Iterator[Fault]:

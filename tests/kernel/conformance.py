@@ -24,8 +24,11 @@ CASES = Path(__file__).resolve().parents[3] / "shared" / "data" / "conformance" 
 class System(Protocol):
     """What a case is played against; `ModelStore` is one."""
 
-    quarantined: int
-    copies: int
+    @property
+    def quarantined(self) -> int: ...
+
+    @property
+    def copies(self) -> int: ...
 
     def append(self, raw: bytes) -> None: ...
 
