@@ -186,7 +186,8 @@ def _read(path: Path) -> bytes | str:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         return "a symbolic link" if error.errno == errno.ELOOP else str(error.strerror)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return "not a regular file"
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return "not a regular file"
-        return file.read(BODY_SIZE_MAX + 1)
+        return file.read(BODY_SIZE_MAX + 1)  # more than that is refused as too large
