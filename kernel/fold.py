@@ -16,7 +16,7 @@ DEPTH_MAX = 128  # arrays and objects inside each other, the outermost is 1
 SIZE_MAX = 16 << 20
 MEMORY_MAX = 8 << 30
 
-_KEPT_FOR = 1 << 20  # after a larger text its scratch is let go
+_KEPT_FOR = 1 << 20  # after a larger text, or a refused one, its scratch is let go
 _FORMS = {"compact": 0, "pretty": 1}
 _EXCERPT_SIZE = 24
 _INSTANT_SIZE_MAX = 27

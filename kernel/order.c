@@ -159,8 +159,9 @@ static void merge(const gn_member *from, size_t middle, size_t count, gn_member 
 {
     size_t left = 0, right = middle;
     for (size_t at = 0; at < count; at++) {
-        bool take_left = right == count || (left < middle && compare_keys(&from[left], &from[right], written) <= 0);
-        to[at] = take_left ? from[left++] : from[right++];
+        bool is_left = left < middle &&
+                       (right == count || compare_keys(&from[left], &from[right], written) <= 0);
+        to[at] = is_left ? from[left++] : from[right++];
     }
 }
 
@@ -213,7 +214,8 @@ static bool find_duplicate(const gn_member *members, size_t count, const uint8_t
     return found;
 }
 
-static int keep_spans(gn_order *order, gn_member *members, uint32_t count, const uint8_t *written, uint32_t *source)
+static int keep_spans(gn_order *order, gn_member *members, uint32_t count, const uint8_t *written,
+                      uint32_t *source)
 {
     if (!sort_members(order->scratch, members, count, written) ||
         !gn_buffer_reserve(&order->spans, count * sizeof(span))) {

@@ -5,11 +5,12 @@ this build and on the installed one.
 """
 
 import os
+import re
 import subprocess
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cffi import FFI
 
@@ -38,8 +39,32 @@ def _library() -> tuple[Any, Any]:
         linker = os.environ.get("CXX", "c++")
         subprocess.run([linker, "-shared", *objects, "-o", library], check=True)
         ffi = FFI()
-        ffi.cdef((KERNEL / "abi.h").read_text(encoding="utf-8"))
+        ffi.cdef((KERNEL / "abi.h").read_text(encoding="utf-8") + _inner_declarations())
         return ffi, ffi.dlopen(library)
+
+
+def _inner_declarations() -> str:
+    """Return what kernel.h declares of arenas, buffers and JSON texts, as it stands there."""
+    header = (KERNEL / "kernel.h").read_text(encoding="utf-8")
+    structs = re.findall(r"typedef struct gn_(?:arena|buffer) \{.*?\} \w+;", header, re.S)
+    functions = re.findall(
+        r"^\w+ gn_(?:json_(?:pretty|quote|unescape)|arena_\w+)\(.*\);", header, re.M
+    )
+    return "\n".join(["typedef struct gn_block gn_block;", *structs, *functions])
+
+
+def text(name: Literal["pretty", "quote", "unescape"], data: bytes, *indent: int) -> bytes:
+    """Return what `gn_json_<name>` appends to a buffer that holds `before`."""
+    ffi, lib = _library()
+    arena = ffi.new("gn_arena *")
+    lib.gn_arena_open(arena, 1 << 30)
+    out = ffi.new("gn_buffer *", {"arena": arena})
+    assert lib.gn_json_unescape(b"before", 6, out)
+    assert getattr(lib, f"gn_json_{name}")(data, len(data), *indent, out)
+    written = bytes(ffi.buffer(out.data, out.size))
+    lib.gn_arena_close(arena)
+    assert written.startswith(b"before")
+    return written.removeprefix(b"before")
 
 
 def canonical(

@@ -6,6 +6,7 @@ Each test runs on the installed kernel and on the build for older toolchains.
 import json
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import orjson
@@ -132,3 +133,12 @@ def test_a_changed_byte_gives_what_orjson_gives_or_a_position(
     except (JsonRejected, portable.Refused):
         return
     assert ours == orjson.dumps(orjson.loads(text), option=orjson.OPT_SORT_KEYS)
+
+
+def test_threads_do_not_share_working_memory() -> None:
+    numbers = [list(range(size, 0, -1)) for size in range(400)]
+    texts = [json.dumps({"b": each, "a": each}, indent=1).encode() for each in numbers]
+    expected = [installed(text) for text in texts]
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        for _ in range(20):
+            assert list(pool.map(installed, texts)) == expected
