@@ -221,7 +221,7 @@ typedef struct gn_program {
 /* program.c. Decodes into the arena; the program's bytes must outlive it. */
 int gn_program_open(gn_arena *arena, const uint8_t *bytes, size_t size, gn_program *program, uint64_t *position);
 
-/* ---- scan.c: canonical text ---- */
+/* ---- scan.c, delta.c, key.c: canonical text ---- */
 
 typedef struct gn_span {
     uint32_t at;

@@ -1,4 +1,4 @@
-/* What the two halves of a delta's units share: rules over items (unit.c) and the delta's own `ops` (ops.c). */
+/* What the units of a delta share: templates (template.c), rules over items (unit.c), its own `ops` (ops.c). */
 #ifndef GN_UNIT_H
 #define GN_UNIT_H
 
@@ -35,6 +35,14 @@ int gn_work_line(gn_work *work, uint32_t outcome, uint32_t reason, gn_name opera
 int gn_work_skip(gn_work *work, uint32_t reason, gn_name operation);
 /* `inc /agents/x/karma`, in the event's arena. False when memory ends. */
 bool gn_work_operation(gn_work *work, uint32_t code, const gn_path *path, gn_name *text);
+/* One segment of a pointer: `~` and `/` escaped (RFC 6901). */
+bool gn_put_segment(gn_buffer *out, gn_name segment);
+/* The first alternative that is present, as canonical text; size 0: none. False when memory ends. */
+bool gn_reference_text(gn_work *work, const gn_reference *reference, gn_name *text);
+/* A segment of a path; *missing: a field of it is not there. False when memory ends. */
+bool gn_segment_text(gn_work *work, const gn_template *template, gn_name *text, bool *missing);
+/* The item's key for `into`: the first alternative whose fields are all present, its number in front. */
+bool gn_key_text(gn_work *work, const gn_rule *rule, gn_name *key, bool *missing);
 /* A string's content: the text between its quotes, unescaped. False when memory ends. */
 bool gn_work_unquote(gn_work *work, gn_name text, gn_name *plain);
 

@@ -1,0 +1,169 @@
+/* A place that an operation names: finding it, reading it, writing it. */
+#include "apply.h"
+
+const gn_name GN_EMPTY = {(const uint8_t *)"{}", 2};
+
+bool gn_is_absent(const gn_target *at)
+{
+    if (at->is_cell) {
+        return at->cell == NULL || at->cell->kind == GN_ABSENT || at->cell->kind == GN_REMOVED;
+    }
+    return at->place.missing_from < at->field_count;
+}
+
+bool gn_current_text(gn_fold *fold, const gn_target *at, gn_name *text)
+{
+    gn_buffer buffer = {.arena = &fold->event};
+    *text = (gn_name){NULL, 0};
+    if (gn_is_absent(at)) {
+        return true;
+    }
+    if (at->is_cell) {
+        return gn_cell_text(at->document, at->cell, &buffer, text);
+    }
+    *text = (gn_name){at->text.bytes + at->place.at, at->place.end - at->place.at};
+    return true;
+}
+
+/* ---- finding the place ---- */
+
+/* Where fields[0..) of an open object lie. */
+static bool enter_object(gn_fold *fold, const gn_path *path, gn_target *at)
+{
+    gn_object *object = at->entity->body.as.object;
+    gn_buffer buffer = {.arena = &fold->event};
+    uint32_t run = 0;
+    uint32_t slot = path->slot != GN_NONE ? path->slot : gn_slot_find(at->document, path->fields[0], &run);
+    at->fields = path->fields;
+    at->field_count = path->field_count;
+    if (slot == GN_NONE) {
+        at->cell = gn_object_run(object, run);
+        at->text = (gn_name){at->cell->as.text, at->cell->size};
+        at->bare = true;
+        return true;
+    }
+    at->cell = gn_object_slot(object, slot);
+    at->fields++;
+    at->field_count--;
+    at->is_cell = at->field_count == 0;
+    if (at->is_cell) {
+        return true;
+    }
+    if (at->cell->kind == GN_ABSENT) {
+        at->text = GN_EMPTY;
+        return true;
+    }
+    return gn_cell_text(at->document, at->cell, &buffer, &at->text);
+}
+
+int gn_find_place(gn_fold *fold, const gn_path *path, gn_entity *entity, gn_target *at, uint32_t *reason)
+{
+    *at = (gn_target){.document = &fold->program.documents[path->document], .entity = entity};
+    at->cell = entity == NULL ? NULL : &entity->body;
+    if (path->field_count == 0) {
+        at->is_cell = true;
+        return GN_OK;
+    }
+    if (entity == NULL || entity->body.kind == GN_ABSENT) {
+        at->text = GN_EMPTY;
+        at->fields = path->fields;
+        at->field_count = path->field_count;
+    } else {
+        bool is_text = entity->body.kind == GN_TEXT && entity->body.as.text[0] == '{';
+        if (entity->body.kind != GN_OPEN && !is_text) {
+            *reason = GN_WRONG_TYPE;
+            return GN_OK;
+        }
+        if ((is_text && !gn_object_open(fold, entity)) || !enter_object(fold, path, at)) {
+            return GN_NO_MEMORY;
+        }
+    }
+    if (!at->is_cell) {
+        at->place = gn_find(at->text, at->bare, at->fields, at->field_count);
+        *reason = at->place.wrong_type ? GN_WRONG_TYPE : GN_NO_REASON;
+    }
+    return GN_OK;
+}
+
+/* ---- writing to it ---- */
+
+static bool copy_text(gn_arena *arena, gn_name text, gn_name *copy)
+{
+    uint8_t *bytes = gn_alloc(arena, text.size);
+    if (bytes == NULL) {
+        return false;
+    }
+    memcpy(bytes, text.bytes, text.size);
+    *copy = (gn_name){bytes, text.size};
+    return true;
+}
+
+/* The cell to write, saved; the entity made when it was not there. */
+static bool open_cell(gn_fold *fold, const gn_path *path, gn_target *at)
+{
+    if (at->cell == NULL) {
+        at->entity = gn_state_entity(fold, path->document, path->key);
+        if (at->entity == NULL) {
+            return false;
+        }
+        at->cell = &at->entity->body;
+    }
+    return gn_state_save(fold, at->entity, at->cell);
+}
+
+/* A value's cell: small integers as numbers, all else as text that the state keeps. */
+static bool value_cell(gn_fold *fold, gn_name value, gn_cell *cell)
+{
+    gn_int128 number;
+    gn_name copy;
+    if (value.size <= 18 && value.bytes[0] <= '9' && value.bytes[0] != '"' && gn_integer_parse(value, &number)) {
+        *cell = (gn_cell){.as.integer = (int64_t)number, .kind = GN_INTEGER};
+        return true;
+    }
+    if (!copy_text(&fold->state, value, &copy)) {
+        return false;
+    }
+    *cell = (gn_cell){.as.text = copy.bytes, .size = copy.size, .kind = GN_TEXT};
+    return true;
+}
+
+int gn_put(gn_fold *fold, const gn_path *path, gn_target *at, gn_name value)
+{
+    gn_cell cell;
+    gn_name text;
+    assert(value.size > 0);
+    if (at->is_cell) {
+        if (!value_cell(fold, value, &cell)) {
+            return GN_NO_MEMORY;
+        }
+    } else {
+        if (!gn_splice(&fold->state, at->text, &at->place, at->fields, at->field_count, value, &text)) {
+            return GN_NO_MEMORY;
+        }
+        cell = (gn_cell){.as.text = text.bytes, .size = text.size, .kind = GN_TEXT};
+    }
+    if (!open_cell(fold, path, at)) {
+        return GN_NO_MEMORY;
+    }
+    *at->cell = cell;
+    return GN_OK;
+}
+
+int gn_take_out(gn_fold *fold, const gn_path *path, gn_target *at)
+{
+    gn_cell cell = {.kind = GN_ABSENT};
+    gn_name text;
+    if (!at->is_cell) {
+        if (!gn_cut(&fold->state, at->text, &at->place, &text)) {
+            return GN_NO_MEMORY;
+        }
+        cell = (gn_cell){.as.text = text.bytes, .size = text.size, .kind = GN_TEXT};
+    } else if (path->field_count == 0) {
+        cell.kind = GN_REMOVED;
+    }
+    if (!open_cell(fold, path, at)) {
+        return GN_NO_MEMORY;
+    }
+    *at->cell = cell;
+    return GN_OK;
+}
