@@ -113,11 +113,20 @@ def _play(program: Path, tree: Path, frame: int) -> None:
         for number, stream in enumerate(STREAMS, start=1)
     ]
     for stream, process in zip(STREAMS, processes, strict=True):
-        with process:
-            output, _ = process.communicate(timeout=STREAM_S_MAX)
+        output = _output(process, tree)
         for line in output.decode("utf-8", "replace").splitlines():
             print(f"  {stream}: {line}", flush=True)
     _step(DONE, "frame", "close", str(frame), "--wait", "0s")
+
+
+def _output(process: subprocess.Popen[bytes], tree: Path) -> bytes:
+    """Wait for a stream's process and return what it printed; end one that does not end."""
+    with process:
+        try:
+            return process.communicate(timeout=STREAM_S_MAX)[0]
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            raise DemoFailed(f"a stream took more than {STREAM_S_MAX:g} s", tree) from error
 
 
 def _wipe_and_restore(tree: Path) -> bool:

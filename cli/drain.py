@@ -2,9 +2,10 @@
 
 from ..store import Drained
 from . import place
-from .answer import counted, print_json, warn
+from .answer import counted, print_json
 from .command import command, json_option
 from .exits import DONE, FOUND
+from .gather import refusal_shape, warn_quarantined
 
 
 @command("drain", "neighbor drain")
@@ -12,19 +13,19 @@ from .exits import DONE, FOUND
 def COMMAND(as_json: bool) -> int:
     """Move what lies in the mailbox into the log.
 
-    Every command that needs the log does it by itself; this one is for looking sooner. Exit code 1
-    says that something went to quarantine.
+    A close does it by itself; this is for looking sooner. Exit code 1 says that something went to
+    quarantine.
     """
     drained = place.here().open_store().drain()
     if as_json:
-        print_json(shape(drained))
+        print_json(_shape(drained))
     else:
-        print(said(drained))
-        warn_quarantined(drained)
+        print(_said(drained))
+        warn_quarantined(drained.quarantined)
     return FOUND if drained.quarantined else DONE
 
 
-def said(drained: Drained) -> str:
+def _said(drained: Drained) -> str:
     """Say in one line what a drain did."""
     parts = [counted(drained.events, "event")]
     if drained.copies:
@@ -34,21 +35,9 @@ def said(drained: Drained) -> str:
     return ", ".join(parts)
 
 
-def warn_quarantined(drained: Drained) -> None:
-    """Name on stderr what went to quarantine, and the command that shows it."""
-    for refusal in drained.quarantined:
-        warn(
-            f"quarantined {refusal.id}: {refusal.reason} (`neighbor quarantine show {refusal.id}`)"
-        )
-
-
-def shape(drained: Drained) -> dict[str, object]:
-    """Give a drain as JSON."""
+def _shape(drained: Drained) -> dict[str, object]:
     return {
         "events": drained.events,
         "copies": drained.copies,
-        "quarantined": [
-            {"id": each.id, "source": each.source, "reason": each.reason}
-            for each in drained.quarantined
-        ],
+        "quarantined": [refusal_shape(each) for each in drained.quarantined],
     }

@@ -72,10 +72,17 @@ def commit_canonical(git: Git, documents: Sequence[Document]) -> FirstCommit:
     commit = git.commit_only(paths, f"{COMMIT_SUBJECT}\n{COMMIT_BODY}")
     if not rewritten:
         return FirstCommit(commit, None, ())
-    with (git.folder / BLAME_FILE).open("a", encoding="utf-8") as file:
-        file.write(f"# {COMMIT_SUBJECT}: layout only\n{commit}\n")
+    _name_for_blame(git.folder / BLAME_FILE, commit)
     blame_commit = git.commit_only([BLAME_FILE], f"{BLAME_SUBJECT}\n{BLAME_BODY}")
     return FirstCommit(commit, blame_commit, tuple(rewritten))
+
+
+def _name_for_blame(file: Path, commit: str) -> None:
+    """Add the commit at the end of a file that may be there, with or without a final newline."""
+    before = file.read_text(encoding="utf-8") if file.exists() else ""
+    gap = "" if before == "" or before.endswith("\n") else "\n"
+    text = f"{before}{gap}# {COMMIT_SUBJECT}: layout only\n{commit}\n"
+    file.write_text(text, encoding="utf-8")
 
 
 def canonical_form(data: bytes) -> bytes:

@@ -100,7 +100,7 @@ class Git:
 
     def head(self) -> str | None:
         """Return the commit HEAD stands on, or None before the first."""
-        answer = self.call("rev-parse", "--verify", "--quiet", "HEAD^{commit}", ends=(0, 1, 128))
+        answer = self.call("rev-parse", "--verify", "--quiet", "HEAD^{commit}", ends=(0, 1))
         return answer.line() if answer.exit_code == 0 else None
 
     def branch(self) -> str | None:
@@ -112,7 +112,7 @@ class Git:
         """Return the commit a local branch points at, or None if there is no such branch."""
         reference = f"refs/heads/{branch}^{{commit}}"
         answer = self.call(
-            "rev-parse", "--verify", "--quiet", "--end-of-options", reference, ends=(0, 1, 128)
+            "rev-parse", "--verify", "--quiet", "--end-of-options", reference, ends=(0, 1)
         )
         return answer.line() if answer.exit_code == 0 else None
 

@@ -24,9 +24,15 @@ from .command import command, json_option
 from .delta_files import arrays_in, delta_files, is_known
 from .document_files import is_inside
 from .documents import Document, Found, damage, find_documents
-from .errors import InitRefused
+from .errors import InitRefused, NoMainTree
 from .exits import DONE
-from .first_commit import FirstCommit, canonical_form, check_committable, commit_canonical
+from .first_commit import (
+    BLAME_FILE,
+    FirstCommit,
+    canonical_form,
+    check_committable,
+    commit_canonical,
+)
 from .git import VERSION_MIN, Git
 from .rules_text import rules_text
 
@@ -108,6 +114,8 @@ def take_in(where: place.Place, *, commit: bool, pending_from: int | None) -> Ta
 
 
 def _check_repository(git: Git, where: place.Place) -> None:
+    if git.is_bare():
+        raise NoMainTree(where.common)
     if git.version() < VERSION_MIN:
         least = ".".join(map(str, VERSION_MIN))
         raise InitRefused(f"git {least} or newer is needed; this one is {git.version()}.")
@@ -225,7 +233,8 @@ def _print_commit(first: FirstCommit) -> None:
     if first.rewritten:
         layout = counted(len(first.rewritten), "document")
         print(f"committed {first.commit[:7]}: {layout} in canonical form, values equal")
-        print("          and named in .git-blame-ignore-revs, so that git blame looks through it")
+        print(f"          and named in {BLAME_FILE}; for git blame to look through it:")
+        print(f"          git config blame.ignoreRevsFile {BLAME_FILE}")
     else:
         print(f"committed {first.commit[:7]}: the documents were canonical already")
 

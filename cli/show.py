@@ -41,10 +41,10 @@ def find(store: Store, segments: tuple[str, ...]) -> bytes | None:
         return None
     if not rest:
         return store.document(name)
-    entity = (
-        store.entity(name, b"") if store.is_record(name) else store.entity(name, rest[0].encode())
-    )
-    below = rest if store.is_record(name) else rest[1:]
+    is_record = store.is_record(name)
+    key = b"" if is_record else rest[0].encode("utf-8", "surrogateescape")
+    entity = store.entity(name, key)
+    below = rest if is_record else rest[1:]
     if entity is None or not below:
         return entity
     value = descend(orjson.loads(entity), below)

@@ -192,3 +192,16 @@ def test_replay_and_export_bring_back_the_same_bytes(taken_in: Path, neighbor: N
     neighbor("replay")
     neighbor("export")
     assert {file: file.read_bytes() for file in (taken_in / "state").glob("*.json")} == files
+
+
+def test_what_cannot_be_taken_in_is_said_at_the_close(taken_in: Path, neighbor: Neighbor) -> None:
+    folder = taken_in / "state" / "stream_deltas"
+    folder.mkdir()
+    (folder / "half.json").write_bytes(b'{"frame": 1, "stream_id": "s2"')
+    (folder / "garbage.json").write_bytes(b"<<<<<<< Updated upstream")
+    closed = neighbor("frame", "close", "1")
+    assert "half.json: ends inside a value, so it waits for the rest" in closed.err
+    assert "garbage.json: unexpected byte, so it is in quarantine" in closed.err
+    again = neighbor("frame", "close", "2", "--json").json["gathered"]
+    assert [Path(path).name for path in again["waiting"]] == ["half.json"]
+    assert again["quarantined"] == []

@@ -105,6 +105,48 @@ def test_commit_refuses_rules_that_git_ignores(site: Path, neighbor: Neighbor) -
     assert "git ignores neighbor.toml" in neighbor("init", "--commit", code=3).err
 
 
+def test_an_existing_blame_file_is_added_to(site: Path, neighbor: Neighbor) -> None:
+    (site / ".git-blame-ignore-revs").write_text("# ours\n0123456789")
+    Git(site).commit_only([".git-blame-ignore-revs"], "blame")
+    commit = neighbor("init", "--commit", "--json").json["commit"]
+    lines = (site / ".git-blame-ignore-revs").read_text().splitlines()
+    assert lines[:2] == ["# ours", "0123456789"]
+    assert lines[-1] == commit
+
+
+def test_the_first_commit_of_all_can_be_ours(
+    repository: Path, neighbor: Neighbor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repository)
+    (repository / "state").mkdir()
+    (repository / "state" / "stats.json").write_text('{"n":1}')
+    neighbor("init", "--commit")
+    assert Git(repository).blob("main", "state/stats.json") == b'{\n  "n": 1\n}\n'
+
+
+def test_what_an_init_that_died_left_behind_is_no_store(site: Path, neighbor: Neighbor) -> None:
+    folder = site / ".git" / "goodneighbor"
+    (folder / "mailbox").mkdir(parents=True)
+    (folder / "store.lock").touch()
+    (folder / "store.sqlite3.new").write_bytes(b"half")
+    neighbor("init")
+    neighbor("verify")
+
+
+def test_a_bare_repository_is_refused(
+    tmp_path: Path, neighbor: Neighbor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run(["git", "init", "--quiet", "--bare", tmp_path / "bare.git"], check=True)
+    monkeypatch.chdir(tmp_path / "bare.git")
+    assert "No main working tree" in neighbor("init", code=3).err
+
+
+def test_an_export_after_init_finds_its_own_bytes(site: Path, neighbor: Neighbor) -> None:
+    """Neither what lay there nor the canonical form of it is somebody's edit."""
+    neighbor("init", "--commit")
+    assert neighbor("export", "--json").json["saved"] == []
+
+
 def test_documents_in_canonical_form_need_no_blame_file(site: Path, neighbor: Neighbor) -> None:
     for name, data in fleet.BASE.items():
         (site / "state" / f"{name}.json").write_bytes(canonical(data))
