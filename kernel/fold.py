@@ -1,4 +1,4 @@
-"""Bytes in, bytes out: the only Python that touches `ffi`.
+"""Texts as Python sees them: canonical JSON, instants, checksums. `handle.py` is the fold.
 
 A status other than GN_OK becomes an exception right here, with what happened, at which byte, and
 what stood there. Idle working memory lies on a stack, so that each thread finds one of its own.

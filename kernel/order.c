@@ -1,4 +1,4 @@
-/* Members in key order; see order.h. Keys compare as unescaped UTF-8, which is code point order. */
+/* Members in key order; see order.h. */
 #include "order.h"
 
 typedef struct object_record {
@@ -65,66 +65,12 @@ bool gn_order_open_object(gn_order *order, uint32_t begin, gn_open_object *objec
     return gn_buffer_put(&order->objects, &record, sizeof record);
 }
 
-/* ---- keys ---- */
-
-static uint8_t next_byte(const uint8_t **key)
-{
-    return **key == '\\' ? gn_json_take_escape(key) : *(*key)++;
-}
-
-static uint64_t escaped_prefix(const uint8_t *key, uint32_t size)
-{
-    const uint8_t *end = key + size;
-    uint64_t prefix = 0;
-    for (int shift = 56; shift >= 0 && key < end; shift -= 8) {
-        prefix |= (uint64_t)next_byte(&key) << shift;
-    }
-    return prefix;
-}
-
-/* Eight bytes may be read: the buffer has room behind what is written. */
-static uint64_t plain_prefix(const uint8_t *key, uint32_t size)
-{
-    uint64_t prefix = 0;
-    for (int at = 0; at < 8; at++) {
-        prefix = prefix << 8 | key[at];
-    }
-    return size >= 8 ? prefix : size == 0 ? 0 : prefix >> (64 - 8 * size) << (64 - 8 * size);
-}
-
-static int compare_escaped(const gn_member *a, const gn_member *b, const uint8_t *written)
-{
-    const uint8_t *key_a = written + a->key_at, *end_a = key_a + a->key_size;
-    const uint8_t *key_b = written + b->key_at, *end_b = key_b + b->key_size;
-    while (key_a < end_a && key_b < end_b) {
-        int difference = next_byte(&key_a) - next_byte(&key_b);
-        if (difference != 0) {
-            return difference;
-        }
-    }
-    return (key_a < end_a) - (key_b < end_b);
-}
-
-static int compare_keys(const gn_member *a, const gn_member *b, const uint8_t *written)
-{
-    if (a->prefix != b->prefix) {
-        return a->prefix < b->prefix ? -1 : 1;
-    }
-    if (a->escaped || b->escaped) {
-        return compare_escaped(a, b, written);
-    }
-    uint32_t common = a->key_size < b->key_size ? a->key_size : b->key_size;
-    int difference = memcmp(written + a->key_at, written + b->key_at, common);
-    return difference != 0 ? difference : (a->key_size > b->key_size) - (a->key_size < b->key_size);
-}
-
 int gn_order_add(gn_order *order, gn_open_object *object, gn_member member, const uint8_t *written)
 {
-    const uint8_t *key = written + member.key_at;
-    member.prefix = member.escaped ? escaped_prefix(key, member.key_size) : plain_prefix(key, member.key_size);
+    member.prefix = gn_member_prefix(&member, written);
     member.object = object_count(order);
     if (object->sorted && member_count(order) > object->member_first) {
-        int ascent = compare_keys(&member, &members_of(order)[member_count(order) - 1], written);
+        int ascent = gn_member_compare(&member, &members_of(order)[member_count(order) - 1], written);
         if (ascent == 0) {
             return GN_JSON_DUPLICATE_KEY;
         }
@@ -139,65 +85,6 @@ void gn_order_end_member(gn_order *order, uint32_t end)
     members_of(order)[member_count(order) - 1].end = end;
 }
 
-/* ---- sorting: runs by insertion, then merged; stable, n log n at worst ---- */
-
-#define RUN_SIZE 12u
-
-static void sort_run(gn_member *members, size_t count, const uint8_t *written)
-{
-    for (size_t at = 1; at < count; at++) {
-        gn_member moved = members[at];
-        size_t to = at;
-        for (; to > 0 && compare_keys(&members[to - 1], &moved, written) > 0; to--) {
-            members[to] = members[to - 1];
-        }
-        members[to] = moved;
-    }
-}
-
-static void merge(const gn_member *from, size_t middle, size_t count, gn_member *to, const uint8_t *written)
-{
-    size_t left = 0, right = middle;
-    for (size_t at = 0; at < count; at++) {
-        bool is_left = left < middle &&
-                       (right == count || compare_keys(&from[left], &from[right], written) <= 0);
-        to[at] = is_left ? from[left++] : from[right++];
-    }
-}
-
-static size_t at_most(size_t size, size_t bound)
-{
-    return size < bound ? size : bound;
-}
-
-/* Sort in place; false when memory for the second half ends. */
-static bool sort_members(gn_arena *scratch, gn_member *members, size_t count, const uint8_t *written)
-{
-    for (size_t at = 0; at < count; at += RUN_SIZE) {
-        sort_run(members + at, at_most(RUN_SIZE, count - at), written);
-    }
-    if (count <= RUN_SIZE) {
-        return true;
-    }
-    gn_member *from = members;
-    gn_member *to = gn_alloc_array(scratch, count, sizeof *to);
-    if (to == NULL) {
-        return false;
-    }
-    for (size_t run = RUN_SIZE; run < count; run *= 2) {
-        for (size_t at = 0; at < count; at += 2 * run) {
-            merge(from + at, at_most(run, count - at), at_most(2 * run, count - at), to + at, written);
-        }
-        gn_member *swapped = from;
-        from = to;
-        to = swapped;
-    }
-    if (from != members) {
-        memcpy(members, from, count * sizeof *from);
-    }
-    return true;
-}
-
 /* ---- closing an object ---- */
 
 /* Equal keys are neighbours now; the first second one in the text is the one to name. */
@@ -205,7 +92,7 @@ static bool find_duplicate(const gn_member *members, size_t count, const uint8_t
 {
     bool found = false;
     for (size_t at = 1; at < count; at++) {
-        if (compare_keys(&members[at - 1], &members[at], written) == 0 &&
+        if (gn_member_compare(&members[at - 1], &members[at], written) == 0 &&
             (!found || members[at].source < *source)) {
             *source = members[at].source;
             found = true;
@@ -217,7 +104,7 @@ static bool find_duplicate(const gn_member *members, size_t count, const uint8_t
 static int keep_spans(gn_order *order, gn_member *members, uint32_t count, const uint8_t *written,
                       uint32_t *source)
 {
-    if (!sort_members(order->scratch, members, count, written) ||
+    if (!gn_member_sort(order->scratch, members, count, written) ||
         !gn_buffer_reserve(&order->spans, count * sizeof(span))) {
         return GN_NO_MEMORY;
     }

@@ -26,6 +26,16 @@ typedef struct gn_member {
     bool escaped;           /* the key holds a backslash */
 } gn_member;
 
+/* ---- sort.c ---- `written` is what key_at counts from; 8 bytes behind it may be read. */
+
+uint64_t gn_member_prefix(const gn_member *member, const uint8_t *written);
+/* By key: below 0, 0 or above. */
+int gn_member_compare(const gn_member *a, const gn_member *b, const uint8_t *written);
+/* By key, in place; false when memory for the other half ends. */
+bool gn_member_sort(gn_arena *scratch, gn_member *members, size_t count, const uint8_t *written);
+
+/* ---- order.c ---- */
+
 /* What an open object remembers; kept by the reader. */
 typedef struct gn_open_object {
     uint32_t number;
