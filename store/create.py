@@ -18,6 +18,7 @@ from .engine import DATABASE_NAME, Cursor, Database
 from .errors import DocumentUnknown, StoreExists
 from .frames import CloseOrder
 from .lock import StoreLock
+from .log import Entry
 from .store import MAILBOX
 
 FOLDER_MODE = 0o700
@@ -49,14 +50,14 @@ def create(
     rules = Rules.parse(order.rules_text)
     for name in order.base.keys() - {document.name for document in rules.documents}:
         raise DocumentUnknown(name)
-    origin.entries(rules.documents, order.base, origin.BASE_FRAME, order.now_us)  # or refuse
+    base = origin.entries(rules.documents, order.base, origin.BASE_FRAME, order.now_us)
     if database.path.exists():
         raise StoreExists(str(database.folder))
     _make_folders(database.folder, disk)
     with lock_of("init") as lock:
         if database.path.exists():
             raise StoreExists(str(database.folder))
-        _make_database(database, lock, order, rules, seed)
+        _make_database(database, lock, order, base, seed)
         disk.rename(str(database.folder / UNFINISHED), str(database.path))
         disk.flush_folder(str(database.folder))
 
@@ -68,7 +69,7 @@ def _make_folders(folder: Path, disk: Disk) -> None:
 
 
 def _make_database(
-    database: Database, lock: StoreLock, order: Creation, rules: Rules, seed: bytes
+    database: Database, lock: StoreLock, order: Creation, base: list[Entry], seed: bytes
 ) -> None:
     unfinished = Database(database.folder, name=UNFINISHED)
     for left in database.folder.glob(UNFINISHED + "*"):
@@ -76,11 +77,10 @@ def _make_database(
     unfinished.create(lock)
     with unfinished.writing(lock) as writer, writer.transaction("create") as cursor:
         _put_first_rows(cursor, order)
-        base = origin.entries(rules.documents, order.base, origin.BASE_FRAME, order.now_us)
         log.append(cursor, base)
         close = CloseOrder(origin.BASE_FRAME, rules_text=order.rules_text)
         frames.close(cursor, close, now_us=order.now_us, seed=seed)
-        export.put_as_found(cursor, rules.documents, order.base, rules.digest)
+        export.put_as_found(cursor, frames.rules_in_force(cursor), order.base)
 
 
 def _put_first_rows(cursor: Cursor, order: Creation) -> None:

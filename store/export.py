@@ -132,16 +132,15 @@ def render(cursor: Cursor, rules: Rules, name: str, seed: bytes, frame: int | No
         return fold.document(name)
 
 
-def put_as_found(
-    cursor: Cursor, documents: Collection[Document], base: Mapping[str, bytes], rules: bytes
-) -> None:
+def put_as_found(cursor: Cursor, rules: Rules, base: Mapping[str, bytes]) -> None:
     """Note the files a store was made from, as if it had exported them."""
     shares = snapshots.shares(cursor)
-    for document in documents:
+    for document in rules.documents:
         if document.path is not None and document.name in base:
             digest = sha256(base[document.name]).digest()
             share = shares.get(document.name, snapshots.EMPTY)
-            _put_row(cursor, (AS_FOUND, FILES, document.path), digest, document, share, rules, 1)
+            place = (AS_FOUND, FILES, document.path)
+            _put_row(cursor, place, digest, document, share, rules.digest, 1)
 
 
 def path_fault(root: Path, path: str) -> str:

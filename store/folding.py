@@ -99,7 +99,8 @@ def _fold_frame(cursor: Cursor, folder: Folder, frame: int, rules: bytes) -> Fra
     events = [event for _, event in placed]
     folder.load(fold, fold.needs(events))
     folded = fold.run(events)
-    snapshots.write(cursor, frame, folded.changed)
+    rooted = {document.name for document in fold.rules.documents if document.root is not None}
+    snapshots.write(cursor, frame, folded.changed, rooted)
     sums = receipts.write(cursor, frame, placed, folded.receipts)
     _write_frame(cursor, sums, rules, snapshots.state_digest(cursor), fold.totals())
     return sums

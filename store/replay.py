@@ -20,6 +20,8 @@ from .schedule import Schedule
 
 CACHES = ("entity", "entity_past", "document", "receipt", "frame", "frame_stream")
 DIFFERENCES_MAX = 1_000
+# A scratch that dies with its process needs no journal and no flush.
+_SCRATCH = ("journal_mode = OFF", "synchronous = OFF", "cache_size = -65536")
 
 # What must be equal, column by column, after folding again.
 _COMPARED = {
@@ -87,6 +89,8 @@ def _scratch(path: Path) -> Iterator[Cursor]:
     connection = sqlite3.connect("", isolation_level=None, uri=True)
     try:
         cursor = connection.cursor()
+        for setting in _SCRATCH:
+            cursor.execute(f"PRAGMA {setting}")
         cursor.execute("ATTACH DATABASE ? AS log", (f"file:{quote(str(path))}?mode=ro",))
         cursor.execute(
             "SELECT sql FROM log.sqlite_master WHERE sql IS NOT NULL AND tbl_name IN"

@@ -12,7 +12,7 @@ The state digest is a sum (modulo 2^256), so it is kept by what changed, and is 
 documents' shares. Law 6: nothing here looks at an entity that a frame does not name.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -143,14 +143,20 @@ def load(cursor: Cursor, names: Sequence[tuple[str, bytes]]) -> dict[str, list[R
     return found
 
 
-def write(cursor: Cursor, frame: int, changes: Iterable[Changed]) -> None:
-    """Make what frame `frame` changed the current versions, and keep those before as older ones."""
+def write(
+    cursor: Cursor, frame: int, changes: Iterable[Changed], rooted: Collection[str] = ()
+) -> None:
+    """Make what frame `frame` changed the current versions, and keep those before as older ones.
+
+    In the documents named by `rooted`, `@` is what lies beside the root, and no entity to count.
+    """
     by_document: dict[str, list[Changed]] = {}
     for change in changes:
         by_document.setdefault(change.document, []).append(change)
     before = shares(cursor)
     for document, changed in by_document.items():
-        share = _write_document(cursor, frame, changed, before.get(document, EMPTY))
+        uncounted = MEMBERS_KEY if document in rooted else None
+        share = _write_document(cursor, frame, changed, before.get(document, EMPTY), uncounted)
         _put_share(cursor, document, frame, share)
 
 
@@ -181,13 +187,16 @@ def rewind(cursor: Cursor, frame: int) -> None:
     cursor.execute("DELETE FROM document WHERE frame >= ?", (frame,))
 
 
-def _write_document(cursor: Cursor, frame: int, changed: Sequence[Changed], share: Share) -> Share:
+def _write_document(
+    cursor: Cursor, frame: int, changed: Sequence[Changed], share: Share, uncounted: bytes | None
+) -> Share:
     digest_sum, live, removed = share
     document = changed[0].document
     keeps: list[tuple[str, bytes]] = []
     rows: list[tuple[str, bytes, bytes, int, bytes | None, bytes | None]] = []
-    for _, key, body in changed:
-        place = (document, key_digest(key))
+    # In the order of the index: a large document's rows then fill its pages one after the other.
+    for digest, _, key, body in sorted((key_digest(each.key), *each) for each in changed):
+        place = (document, digest)
         old = cursor.execute(
             "SELECT frame, digest, body IS NULL FROM entity WHERE document = ? AND key_digest = ?",
             place,
@@ -198,7 +207,7 @@ def _write_document(cursor: Cursor, frame: int, changed: Sequence[Changed], shar
             keeps.append(place)
             digest_sum -= int.from_bytes(old[1] or b"", "big")
         digest_sum += int.from_bytes(new_digest or b"", "big")
-        if key != MEMBERS_KEY:
+        if key != uncounted:
             live += (new_digest is not None) - (old is not None and old[1] is not None)
             removed += (body is None) - (old is not None and bool(old[2]))
         rows.append((*place, key, frame, body, new_digest))
