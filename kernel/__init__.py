@@ -9,23 +9,23 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .errors import DeltaRejected, GoodneighborError, JsonRejected, KernelLimit, RulesInvalid
-    from .fold import canonical, crc32c, format_instant, instant
-    from .handle import Changed, Event, Fold, Folded, Receipt, UnitReceipt
+    from .text import canonical, crc32c, format_instant, instant
+    from .fold import Changed, Event, Fold, Folded, Receipt, UnitReceipt
     from .rules import Rules
 
 FOLD_VERSION = 1  # stands in each close: the meaning of sections 6 and 7 that it folded under
 
 _HOMES = {
-    "canonical": "fold",
-    "instant": "fold",
-    "format_instant": "fold",
-    "crc32c": "fold",
-    "Fold": "handle",
-    "Event": "handle",
-    "Folded": "handle",
-    "Changed": "handle",
-    "Receipt": "handle",
-    "UnitReceipt": "handle",
+    "canonical": "text",
+    "instant": "text",
+    "format_instant": "text",
+    "crc32c": "text",
+    "Fold": "fold",
+    "Event": "fold",
+    "Folded": "fold",
+    "Changed": "fold",
+    "Receipt": "fold",
+    "UnitReceipt": "fold",
     "Rules": "rules",
     "GoodneighborError": "errors",
     "DeltaRejected": "errors",

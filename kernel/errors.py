@@ -32,7 +32,9 @@ class DeltaRejected(GoodneighborError):
 
     reason = "rejected"
 
-    def __init__(self, text: str, *, reason: str | None = None, position: int | None = None) -> None:
+    def __init__(
+        self, text: str, *, reason: str | None = None, position: int | None = None
+    ) -> None:
         super().__init__(text)
         self.position = position
         if reason is not None:

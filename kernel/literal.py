@@ -7,7 +7,7 @@ compare canonical bytes with canonical bytes.
 import json
 
 from .errors import DeltaRejected
-from .fold import canonical
+from .text import canonical
 from .malformed import Malformed
 
 INTEGER_MIN = -(2**63)

@@ -9,6 +9,7 @@ typedef struct decoder {
     const uint8_t *at;
     const uint8_t *end;
     gn_arena *arena;
+    gn_arena scratch;       /* for checking literals; reset after each */
     gn_program *program;
     gn_shape *shape;        /* where the names of references go: a source's items or the delta itself */
     uint32_t *slot_count;
@@ -209,7 +210,8 @@ static gn_name get_literal(decoder *in)
     uint64_t position = 0;
     gn_name text = get_name(in);
     if (in->status == GN_OK) {
-        int status = gn_scan_value(in->arena, text.bytes, text.size, &position);
+        int status = gn_scan_value(&in->scratch, text.bytes, text.size, &position);
+        gn_arena_reset(&in->scratch);
         if (status != GN_OK) {
             refuse(in, status == GN_NO_MEMORY ? status : GN_PROGRAM_INVALID);
         }
@@ -501,6 +503,7 @@ int gn_program_open(gn_arena *arena, const uint8_t *bytes, size_t size, gn_progr
         return GN_PROGRAM_INVALID;
     }
     in.at += 4;
+    gn_arena_open(&in.scratch, arena->size_max);
     get_documents(&in);
     if (in.status == GN_OK) {
         get_terms(&in);
@@ -514,6 +517,7 @@ int gn_program_open(gn_arena *arena, const uint8_t *bytes, size_t size, gn_progr
     if (in.status == GN_OK && in.at != in.end) {
         refuse(&in, GN_PROGRAM_INVALID);
     }
+    gn_arena_close(&in.scratch);
     *position = (uint64_t)(in.at - in.start);
     return in.status;
 }

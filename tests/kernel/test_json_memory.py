@@ -4,7 +4,7 @@ import json
 
 import pytest
 from goodneighbor.kernel import KernelLimit, canonical
-from goodneighbor.kernel import fold as kernel_fold
+from goodneighbor.kernel import text as kernel_text
 from goodneighbor.kernel._kernel import ffi, lib
 
 TEXTS = {
@@ -62,8 +62,8 @@ def test_the_bound_given_at_open_holds() -> None:
 def test_a_pretty_form_beyond_all_memory_is_a_limit_reached(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(kernel_fold, "MEMORY_MAX", 1 << 24)
-    monkeypatch.setattr(kernel_fold, "_idle", [])
+    monkeypatch.setattr(kernel_text, "MEMORY_MAX", 1 << 24)
+    monkeypatch.setattr(kernel_text, "_idle", [])
     nested = b"[" * 100_000 + b"]" * 100_000  # 20 GB of indentation
     with pytest.raises(KernelLimit, match="memory bound"):
         canonical(nested, depth_max=0)

@@ -1,0 +1,131 @@
+"""Memory that ends in mid-fold leaves the handle as it was, and the next fold is right."""
+
+import itertools
+
+import orjson
+import pytest
+from goodneighbor.kernel import Event, Fold, KernelLimit, Rules
+
+RULES = """
+[documents.agents]
+path = "state/agents.json"
+root = "agents"
+create = "always"
+[documents.agents.fields]
+seen = "max"
+tags = "set"
+[documents.agents.derive]
+"_meta.count" = "count(agents)"
+karma = "sum(agents/karma)"
+[documents.posts]
+[[items]]
+each = "posts"
+into = "posts"
+key = ["{number}", "{@id}/{@index}"]
+apply = [
+  "inc /agents/{author}/karma 1",
+  "max /agents/{author}/seen {@utc}",
+  "include /agents/{author}/tags {tag}",
+  "merge /agents/{author} {more}",
+  "push /agents/{author}/deep/log {number}",
+  "inc? /agents/{nobody}/karma 1",
+]
+[[items]]
+each = "gone"
+apply = ["remove /agents/{@value}", "exclude /agents/a1/tags {@value}"]
+"""
+DELTAS = 100
+
+
+def delta(number: int) -> Event:
+    author = f"a{number % 7}"
+    more = {"seen": "2027-01-01T00:00:00Z", "tags": ["x", f"t{number}"], "é\n": {"n": number}}
+    post = {"author": author, "number": number, "tag": f"t{number % 3}", "more": more}
+    body = {"frame": 1, "stream_id": "s", "posts": [post], "unnamed": [1], "gone": []}
+    if number % 10 == 9:
+        body["gone"] = ["t1", "nobody"]
+    text = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    return Event(number.to_bytes(16, "big"), 1, 1_774_666_800_000_000 + number, "s", False, text)
+
+
+EVENTS = [delta(number) for number in range(DELTAS)]
+_numbers = itertools.count(1_000)
+BEFORE = [(b"a1", b'{"karma":5,"tags":["t0"]}'), (b"@", b'{"_meta":{"count":1}}')]
+
+
+def opened(fail_at: int = 0) -> Fold:
+    fold = Fold(Rules.parse(RULES), seed=bytes(16), fail_at=fail_at)
+    fold.load("agents", BEFORE)
+    fold.recount()
+    return fold
+
+
+def documents(fold: Fold) -> list[bytes]:
+    return [fold.document("agents"), fold.document("posts", "compact")]
+
+
+def expected() -> list[bytes]:
+    with opened() as fold:
+        fold.run(EVENTS)
+        return documents(fold)
+
+
+def test_every_allocation_of_a_fold_may_fail_and_nothing_has_changed() -> None:
+    after = expected()
+    with opened() as fold:
+        before, totals = documents(fold), fold.totals()
+        failures = 0
+        for allocation in itertools.count(1):
+            fold.fail_at(allocation)
+            try:
+                fold.run(EVENTS)
+            except KernelLimit:
+                failures += 1
+                fold.fail_at(0)
+                assert documents(fold) == before
+                assert fold.totals() == totals
+                continue
+            fold.fail_at(0)
+            break
+        assert documents(fold) == after
+    print(f"{failures} failed allocations in a fold of {DELTAS} deltas")
+    assert failures > 1_000
+
+
+def test_every_allocation_of_opening_and_loading_may_fail() -> None:
+    failures = 0
+    for allocation in itertools.count(1):
+        try:
+            opened(allocation).close()
+        except KernelLimit:
+            failures += 1
+            continue
+        break
+    assert failures > 50
+
+
+def test_a_memory_bound_is_an_error_and_not_a_crash() -> None:
+    fold = Fold(Rules.parse(RULES), seed=bytes(16), memory_max=1 << 16)
+    before = documents(fold)
+    with pytest.raises(KernelLimit):
+        fold.run(EVENTS * 20)
+    assert documents(fold) == before
+
+
+def test_many_frames_fold_in_bounded_memory() -> None:
+    with opened() as fold:
+        sizes = []
+        for _ in range(400):
+            fold.run([*EVENTS[:10], long_text()])
+            sizes.append(fold.memory()[1])
+        whole = documents(fold)
+    assert max(sizes) < 64 << 20, "old values are swept up"
+    assert b"karma" in whole[0]
+
+
+def long_text() -> Event:
+    more = {"bio": "x" * 300_000}
+    post = {"author": "a1", "tag": "t0", "more": more, "number": next(_numbers)}
+    body = {"frame": 1, "stream_id": "s", "posts": [post], "gone": []}
+    text = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    return Event(bytes(16), 1, None, "s", False, text)
