@@ -347,7 +347,8 @@ static int run_rules(gn_work *work)
 
 /* ---- one delta ---- */
 
-/* The delta's own names as JSON text. */
+/* The delta's own names as JSON text. The store's own deltas have no use for a time: no rule runs, and
+ * an absorb's is later than any that can be written, so that it sorts last in its frame. */
 static bool prepare_names(gn_work *work, const uint8_t *text)
 {
     const gn_event *event = work->event;
@@ -359,7 +360,7 @@ static bool prepare_names(gn_work *work, const uint8_t *text)
     uint8_t *at = out.data;
     work->frame = (gn_name){at, gn_integer_format(event->frame, at)};
     at += work->frame.size;
-    if (event->utc_us != INT64_MIN) {
+    if (event->utc_us != INT64_MIN && !event->own) {
         at[0] = '"';
         uint32_t size = gn_instant_format(event->utc_us, at + 1);
         at[size + 1] = '"';

@@ -111,10 +111,13 @@ class ModelStore:
                     frames.setdefault(frame, []).append(entry)
         state: State = {}
         receipts = {
-            frame: fold_frame(state, self.rules_of(frame), frames[frame])
-            for frame in sorted(frames)
+            frame: self.fold(state, self.rules_of(frame), frames[frame]) for frame in sorted(frames)
         }
         return Folded(state, receipts)
+
+    def fold(self, state: State, rules: Rules, events: list[Event]) -> list[Receipt]:
+        """Fold one frame: the one step that a test may give to the kernel instead."""
+        return fold_frame(state, rules, events)
 
     def documents(self) -> dict[str, str]:
         return model_state.documents(self.folded().state, self.rules)

@@ -106,6 +106,7 @@ class Pattern:
 
 @dataclass(frozen=True)
 class Rules:
+    text: str
     documents: dict[str, Document]
     items: tuple[ItemRule, ...]
     allow: tuple[Pattern, ...]
@@ -123,6 +124,7 @@ def parse_rules(text: str) -> Rules:
         table = tomllib.loads(text)
         documents = {name: document(name, each) for name, each in table["documents"].items()}
         return Rules(
+            text,
             documents,
             tuple(item_rule(documents, each) for each in table.get("items", [])),
             tuple(pattern(documents, each) for each in table.get("ops", {}).get("allow", [])),
