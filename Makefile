@@ -13,7 +13,7 @@ help:
 	@echo 'make demo    make .venv, install, and watch a small fleet in a scratch repository'
 	@echo 'make test    make .venv, install with the test extra, and run every test'
 	@echo 'make bench   the benchmarks'
-	@echo 'make soak    the long tests'
+	@echo 'make soak    the property tests with twenty times the examples'
 	@echo 'make clean   remove .venv and what was built'
 
 demo: $(VENV)/installed
@@ -25,8 +25,9 @@ test: $(VENV)/installed-for-tests
 bench:
 	@echo 'There are no benchmarks yet: benchmarks/ comes with the work on speed.'
 
-soak:
-	@echo 'There are no long tests yet: `make test` runs all there are.'
+# Every property test again, with twenty times the examples.
+soak: $(VENV)/installed-for-tests
+	@NEIGHBOR_TEST_EFFORT=20 $(VENV)/bin/python -m pytest $(PYTEST_ARGS) tests
 
 clean:
 	rm -rf $(VENV) build dist kernel/_kernel.abi3.so

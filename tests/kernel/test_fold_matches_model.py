@@ -8,6 +8,7 @@ from goodneighbor.kernel import Event, Fold, Folded, Receipt, Rules
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ..effort import examples
 from . import model, model_units
 from .model_json import REMOVED, compact
 from .model_log import ops_of_base, read_delta
@@ -47,7 +48,7 @@ def plays(draw: st.DrawFn) -> Play:
     return Play(text, frames)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(play=plays())
 def test_one_handle_folds_frame_after_frame_as_the_model_does(play: Play) -> None:
     state: State = {}
@@ -62,7 +63,7 @@ def test_one_handle_folds_frame_after_frame_as_the_model_does(play: Play) -> Non
             assert documents_of(fold, play.rules) == documents(state, parse_rules(play.rules))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(play=plays())
 def test_a_new_handle_needs_no_more_rows_than_it_names(play: Play) -> None:
     state: State = {}
@@ -80,7 +81,7 @@ def test_a_new_handle_needs_no_more_rows_than_it_names(play: Play) -> None:
         assert rows == rows_of(state)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(play=plays())
 def test_totals_counted_again_are_the_totals_kept(play: Play) -> None:
     rows: Rows = {}

@@ -8,6 +8,7 @@ from goodneighbor.kernel import JsonRejected, canonical, errors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ..effort import examples
 from . import portable
 from .test_json_canonical import values
 
@@ -95,7 +96,7 @@ def test_the_depth_allowed_is_allowed() -> None:
 
 
 @given(value=values, ascii_only=st.booleans())
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_the_beginning_of_a_text_is_a_text_or_ends_early(value: Any, ascii_only: bool) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only).encode()
     positions = []

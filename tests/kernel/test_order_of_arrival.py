@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ..effort import examples
 from .model_json import compact
 from .model_log import ModelStore
 from .strategies import bases, deltas, rules_texts, spelled
@@ -25,7 +26,7 @@ def arrivals(draw: st.DrawFn) -> list[list[bytes]]:
     return orders
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(rules=rules_texts(), base=bases, orders=arrivals())
 def test_the_same_deltas_in_any_order_give_the_same_state(
     rules: str, base: dict[str, Any], orders: list[list[bytes]]

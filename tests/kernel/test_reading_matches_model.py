@@ -8,6 +8,7 @@ from goodneighbor.kernel.errors import JsonRejected
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from ..effort import examples
 from . import model_json
 from .strategies import TIMES, deltas, spelled
 
@@ -30,7 +31,7 @@ times = st.one_of(
 )
 
 
-@settings(max_examples=2000)
+@settings(max_examples=examples(2000))
 @given(times)
 @example("0001-01-01T00:00:00+00:01")
 @example("9999-12-31T23:59:59-00:01")
@@ -53,7 +54,7 @@ def damaged(draw: st.DrawFn) -> bytes:
     return raw
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(1000), deadline=None)
 @given(damaged())
 def test_bytes_are_the_same_json_to_both_or_refused_by_both(raw: bytes) -> None:
     value: Any = None

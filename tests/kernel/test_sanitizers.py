@@ -16,6 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent.parent
 PLACE = ROOT / "build" / "sanitized"
 SANITIZE = "-fsanitize=address,undefined -fno-sanitize-recover=all -g"
+EFFORT = "0.05"  # the examples run in full without sanitizers
 PURE_PYTHON = ("test_model*.py", "test_rules*.py", "test_program.py", Path(__file__).name)
 
 # Four numbers, and a size that says there are eight.
@@ -61,6 +62,7 @@ def environment() -> dict[str, str]:
         "UBSAN_OPTIONS": "print_stacktrace=1",
         "PYTHONMALLOC": "malloc",
         "PYTHONPATH": str(PLACE),
+        "NEIGHBOR_TEST_EFFORT": EFFORT,
     }
 
 
