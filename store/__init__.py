@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         StoreDamaged,
         StoreExists,
         StoreMissing,
+        StoreOnNetwork,
         StoreTooNew,
         StoreUnwritable,
     )
@@ -57,6 +58,7 @@ _HOME = {
         "StoreDamaged",
         "StoreExists",
         "StoreMissing",
+        "StoreOnNetwork",
         "StoreTooNew",
         "StoreUnwritable",
     ),
@@ -106,6 +108,7 @@ __all__ = [
     "StoreDamaged",
     "StoreExists",
     "StoreMissing",
+    "StoreOnNetwork",
     "StoreTooNew",
     "StoreUnwritable",
     "StreamStatus",

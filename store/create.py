@@ -14,15 +14,16 @@ from typing import NamedTuple
 from ..kernel import Rules
 from . import export, frames, log, origin
 from .disk import Disk
-from .engine import DATABASE_NAME, Cursor, Database
-from .errors import DocumentUnknown, StoreExists
+from .engine import Cursor, Database
+from .errors import DocumentUnknown, StoreExists, StoreOnNetwork
+from .filesystem import network_kind
 from .frames import CloseOrder
 from .lock import StoreLock
 from .log import Entry
-from .store import MAILBOX
+from .store import DATABASE, MAILBOX
 
 FOLDER_MODE = 0o700
-UNFINISHED = DATABASE_NAME + ".new"
+UNFINISHED = DATABASE + ".new"
 
 
 class Creation(NamedTuple):
@@ -45,7 +46,8 @@ def create(
     """Make the store.
 
     Raises:
-        RulesInvalid, DocumentRefused, DocumentUnknown, StoreExists: nothing was made.
+        RulesInvalid, DocumentRefused, DocumentUnknown, StoreExists, StoreOnNetwork: nothing
+            was made.
     """
     rules = Rules.parse(order.rules_text)
     for name in order.base.keys() - {document.name for document in rules.documents}:
@@ -53,6 +55,8 @@ def create(
     base = origin.entries(rules.documents, order.base, origin.BASE_FRAME, order.now_us)
     if database.path.exists():
         raise StoreExists(str(database.folder))
+    if kind := network_kind(database.folder):
+        raise StoreOnNetwork(str(database.folder), kind)
     _make_folders(database.folder, disk)
     with lock_of("init") as lock:
         if database.path.exists():

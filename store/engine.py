@@ -26,11 +26,15 @@ from .errors import (
     StoreTooNew,
     StoreUnwritable,
 )
-from .lock import StoreLock
 from .step import reached
-from .store import APPLICATION_ID
+from .store import APPLICATION_ID, DATABASE
 
-DATABASE_NAME = "store.sqlite3"
+TYPE_CHECKING = False  # a reader takes no lock, and need not import one
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .lock import StoreLock
+
 SCHEMA = "0001"  # the newest revision in migrations/versions
 BUSY_WAIT_S = 5.0
 
@@ -46,7 +50,7 @@ Cursor = sqlite3.Cursor
 class Database:
     """Where a store's log and snapshots are. Opening it is left to the first call that needs it."""
 
-    def __init__(self, folder: Path, url: str | None = None, name: str = DATABASE_NAME) -> None:
+    def __init__(self, folder: Path, url: str | None = None, name: str = DATABASE) -> None:
         if url is not None and not url.startswith("sqlite"):
             raise Refused(
                 f"The store's url {url!r} is not one this version can open: it keeps log and "
@@ -57,8 +61,10 @@ class Database:
         self.path = folder / name
 
     @contextmanager
-    def reading(self) -> Iterator[Cursor]:
+    def reading(self, lock: "Callable[[], StoreLock]") -> Iterator[Cursor]:
         """Open one read transaction: what it sees is one moment of the store.
+
+        `lock` is asked for only when the database must be migrated first.
 
         Raises:
             StoreMissing, NotAStore, StoreTooNew, StoreDamaged
@@ -66,25 +72,19 @@ class Database:
         with _translated(self.path):
             connection = self._connect("ro")
             try:
+                if self._schema(connection.cursor()) != SCHEMA:
+                    connection.close()
+                    with writing(self, lock()):
+                        pass
+                    connection = self._connect("ro")
                 cursor = connection.cursor()
                 cursor.execute("BEGIN")
-                if self._schema(cursor) != SCHEMA:
-                    raise StoreBusy(str(self.path), 0.0, "a migration that has not run yet")
                 yield cursor
             finally:
                 connection.close()
 
-    def is_current(self) -> bool:
-        """Say whether the database is there and at the schema this program knows."""
-        with _translated(self.path):
-            connection = self._connect("ro")
-            try:
-                return self._schema(connection.cursor()) == SCHEMA
-            finally:
-                connection.close()
-
     @contextmanager
-    def writing(self, lock: StoreLock) -> Iterator["Writer"]:
+    def writing(self, lock: "StoreLock") -> Iterator["Writer"]:
         """Open the one writing connection; the caller holds `lock`, and still does afterwards."""
         with _translated(self.path):
             connection = self._connect("rw")
@@ -97,7 +97,7 @@ class Database:
             finally:
                 connection.close()
 
-    def create(self, lock: StoreLock) -> None:
+    def create(self, lock: "StoreLock") -> None:
         """Make the database file, at the newest schema; the caller holds `lock`."""
         with _translated(self.path):
             connection = sqlite3.connect(self.path, isolation_level=None)
@@ -135,7 +135,7 @@ class Database:
 class Writer:
     """The one connection that writes, for as long as its owner holds the store's lock."""
 
-    def __init__(self, connection: sqlite3.Connection, lock: StoreLock) -> None:
+    def __init__(self, connection: sqlite3.Connection, lock: "StoreLock") -> None:
         self._connection = connection
         self._lock = lock
         self._epoch: int | None = None
@@ -191,7 +191,7 @@ class Writer:
 
 
 @contextmanager
-def writing(database: Database, lock: StoreLock) -> Iterator[Writer]:
+def writing(database: Database, lock: "StoreLock") -> Iterator[Writer]:
     """Take the store's lock, and the one writing connection under it."""
     if not database.path.exists():
         raise StoreMissing(str(database.folder))  # before the lock would make a file there
@@ -207,7 +207,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA cache_size = -65536")
 
 
-def _migrate(connection: sqlite3.Connection, lock: StoreLock) -> None:
+def _migrate(connection: sqlite3.Connection, lock: "StoreLock") -> None:
     """Run alembic's steps up to the newest, all in one transaction."""
     from alembic import command
     from alembic.config import Config

@@ -13,6 +13,7 @@
         ├── StoreExists            there is one already
         ├── NotAStore              something else lies where the store should
         ├── StoreTooNew            a newer goodneighbor made it
+        ├── StoreOnNetwork         its folder is on a network file system
         ├── DocumentRefused        a document's file cannot be taken in as it is
         ├── DocumentUnknown        state was given for a document that the rules do not have
         └── FramePassed            a later frame has closed already
@@ -37,6 +38,7 @@ __all__ = [
     "StoreDamaged",
     "StoreExists",
     "StoreMissing",
+    "StoreOnNetwork",
     "StoreTooNew",
     "StoreUnwritable",
 ]
@@ -151,6 +153,19 @@ class StoreExists(Refused):
         super().__init__(
             f"There is a store already: {folder}.\n"
             "Nothing was touched; `neighbor status` shows what it holds."
+        )
+
+
+class StoreOnNetwork(Refused):
+    """The folder is on a network file system, where locks and the write-ahead log do not hold."""
+
+    def __init__(self, folder: str, kind: str) -> None:
+        self.folder = folder
+        self.kind = kind
+        super().__init__(
+            f"No store can be at {folder}: it is on a network file system ({kind}), where "
+            "file locks and SQLite's write-ahead log do not hold.\n"
+            "Nothing was made. Clone the repository to a local disk and run `neighbor init` there."
         )
 
 

@@ -126,20 +126,13 @@ def close(cursor: Cursor, order: CloseOrder, *, now_us: int, seed: bytes) -> Clo
 
 
 def frames(cursor: Cursor) -> list[FrameRow]:
-    """Return all frames that have closed, are open, or have events, lowest first."""
+    """Return the fleet's frames that have closed, are open, or have events, lowest first."""
     cursor.execute(
-        "SELECT f.frame, f.state, f.state_digest, (SELECT count(*) FROM frame_stream AS s"
-        " WHERE s.frame = f.frame) FROM frame AS f UNION SELECT DISTINCT e.frame, 'open', NULL, 0"
-        " FROM event AS e WHERE e.kind = 'delta' AND NOT EXISTS"
-        " (SELECT 1 FROM frame AS g WHERE g.frame = e.frame) ORDER BY 1"
+        "SELECT frame, state, state_digest FROM frame WHERE frame >= 0 UNION"
+        " SELECT DISTINCT frame, 'open', NULL FROM event AS e WHERE kind = 'delta'"
+        " AND NOT EXISTS (SELECT 1 FROM frame WHERE frame = e.frame) ORDER BY 1"
     )
-    rows = cursor.fetchall()
-    return [
-        FrameRow(
-            frame, state, receipts.sums_of(cursor, frame), streams, digest.hex() if digest else None
-        )
-        for frame, state, digest, streams in rows
-    ]
+    return [_row(cursor, number, state, digest) for number, state, digest in cursor.fetchall()]
 
 
 def frame(cursor: Cursor, number: int) -> FrameDetail | None:
@@ -272,6 +265,16 @@ def _fold(cursor: Cursor, number: int, last: Close | None, seed: bytes) -> list[
     refolded = receipts.frames_from(cursor, lowest)
     rules_of = Schedule(log.closes(cursor, lowest)).rules
     return fold_frames(cursor, refolded, rules_of, seed)
+
+
+def _row(cursor: Cursor, number: int, state: str, digest: bytes | None) -> FrameRow:
+    sums = receipts.sums_of(cursor, number)
+    if state == "closed":
+        streams = receipts.streams(cursor, number)
+    else:  # its events have not folded: they are counted as they lie
+        streams = _streams_live(cursor, number)
+        sums = sums._replace(events=sum(each.events for each in streams))
+    return FrameRow(number, state, sums, len(streams), digest.hex() if digest else None)
 
 
 def _streams_live(cursor: Cursor, number: int) -> list[StreamStatus]:

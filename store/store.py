@@ -4,7 +4,6 @@ The fact not to miss: making a handle reads nothing but the folder, and `append`
 stream starts a process for each delta. So everything that SQL needs is imported by the first call
 that needs it, and the lock is taken call by call, never held between them.
 """
-# ruff: noqa: PTH
 
 import os
 
@@ -434,11 +433,7 @@ class Store:
         return self._random(SEED_SIZE)
 
     def _reading(self) -> "AbstractContextManager[Cursor]":
-        database = self._database()
-        if not database.is_current():
-            with self._writing("migrate"):
-                pass
-        return database.reading()
+        return self._database().reading(lambda: self._lock("migrate"))
 
     def _writing(self, who: str) -> "AbstractContextManager[DatabaseWriter]":
         from .engine import writing

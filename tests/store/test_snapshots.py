@@ -9,6 +9,7 @@ import pytest
 from goodneighbor.kernel import Changed
 from goodneighbor.store import Store, snapshots
 from goodneighbor.store.engine import Database
+from goodneighbor.store.lock import StoreLock
 from goodneighbor.store.schema import metadata
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -68,7 +69,7 @@ def test_an_older_frame_can_be_looked_at(store: Store) -> None:
     for frame in (1, 2, 3):
         store.append(fleet.delta(frame, "s1", fleet.post(frame, "ada")))
         counts.append(store.close_frame(frame).state_digest)
-    with Database(store.folder).reading() as cursor:
+    with Database(store.folder).reading(lambda: StoreLock(store.folder)) as cursor:
         for frame in (1, 2, 3):
             assert snapshots.state_digest(cursor, frame) == counts[frame - 1]
             body = snapshots.entity(cursor, "agents", b"ada", frame)
