@@ -4,15 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from goodneighbor.kernel import Event, Fold, Folded, Receipt, Rules
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from ..effort import examples
-from . import model, model_units
+from . import model, model_rules, model_units
 from .model_json import REMOVED, compact
 from .model_log import ops_of_base, read_delta
-from .model_rules import parse_rules
 from .model_state import State, documents
 from .strategies import bases, deltas, own_operations, rules_texts, spelled
 
@@ -25,14 +25,15 @@ Frame = list[model_units.Event]
 class Play:
     """Rules and frames of events; the starting state is the first frame."""
 
-    rules: str
+    text: str
+    rules: model_rules.Rules
     frames: list[Frame]
 
 
 @st.composite
 def plays(draw: st.DrawFn) -> Play:
     text = draw(rules_texts())
-    rules = parse_rules(text)
+    rules = model_rules.parse_rules(text)
     base = [
         own_event(-1, index, ops_of_base(rules.documents[name], whole))
         for index, (name, whole) in enumerate(draw(bases).items())
@@ -45,33 +46,37 @@ def plays(draw: st.DrawFn) -> Play:
             own = own_event(number, 0, draw(own_operations))
             events[own.id] = own
         frames.append(draw(st.permutations(list(events.values()))))
-    return Play(text, frames)
+    return Play(text, rules, frames)
 
 
 @settings(max_examples=examples(400), deadline=None)
 @given(play=plays())
 def test_one_handle_folds_frame_after_frame_as_the_model_does(play: Play) -> None:
+    folds_alike(play)
+
+
+def folds_alike(play: Play) -> None:
     state: State = {}
     rows: Rows = {}
-    with Fold(Rules.parse(play.rules), seed=SEED) as fold:
+    with Fold(Rules.parse(play.text), seed=SEED) as fold:
         for frame in play.frames:
-            receipts = model.fold_frame(state, parse_rules(play.rules), frame)
+            receipts = model.fold_frame(state, play.rules, frame)
             folded = fold.run([event_of(each) for each in frame])
             apply_changes(rows, folded)
             assert receipts_of(folded.receipts) == expected_receipts(receipts)
             assert rows == rows_of(state)
-            assert documents_of(fold, play.rules) == documents(state, parse_rules(play.rules))
+            assert documents_of(fold, play.rules) == documents(state, play.rules)
 
 
 @settings(max_examples=examples(200), deadline=None)
 @given(play=plays())
 def test_a_new_handle_needs_no_more_rows_than_it_names(play: Play) -> None:
     state: State = {}
-    rules = Rules.parse(play.rules)
+    rules = Rules.parse(play.text)
     rows: Rows = {}
     totals = [0] * len(rules.terms)
     for frame in play.frames:
-        model.fold_frame(state, parse_rules(play.rules), frame)
+        model.fold_frame(state, play.rules, frame)
         events = [event_of(each) for each in frame]
         with Fold(rules, seed=SEED) as fold:
             load(fold, ((key, rows[key]) for key in fold.needs(events) if key in rows))
@@ -85,14 +90,25 @@ def test_a_new_handle_needs_no_more_rows_than_it_names(play: Play) -> None:
 @given(play=plays())
 def test_totals_counted_again_are_the_totals_kept(play: Play) -> None:
     rows: Rows = {}
-    with Fold(Rules.parse(play.rules), seed=SEED) as fold:
+    with Fold(Rules.parse(play.text), seed=SEED) as fold:
         for frame in play.frames:
             apply_changes(rows, fold.run([event_of(each) for each in frame]))
         kept = fold.totals()
-    with Fold(Rules.parse(play.rules), seed=SEED) as fold:
+    with Fold(Rules.parse(play.text), seed=SEED) as fold:
         load(fold, rows.items())
         fold.recount()
         assert fold.totals() == kept
+
+
+def test_a_model_that_forgets_the_rollback_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def put_at_once(draft: model.Draft, document: str, key: str, value: Any) -> None:
+        model.Draft.take_over(draft)
+        draft.written[document, key] = value
+
+    monkeypatch.setattr(model.Draft, "put", put_at_once)
+    once = settings(max_examples=2000, deadline=None, database=None, phases=(Phase.generate,))
+    with pytest.raises(AssertionError):
+        once(given(plays())(folds_alike))()
 
 
 def own_event(frame: int, seq: int, ops: list[dict[str, Any]]) -> model_units.Event:
@@ -126,10 +142,10 @@ def rows_of(state: State) -> Rows:
     }
 
 
-def documents_of(fold: Fold, rules: str) -> dict[str, str]:
+def documents_of(fold: Fold, rules: model_rules.Rules) -> dict[str, str]:
     return {
         name: fold.document(name, "compact" if each.path is None else "pretty").decode()
-        for name, each in parse_rules(rules).documents.items()
+        for name, each in rules.documents.items()
     }
 
 
