@@ -102,6 +102,7 @@ def replace_file(disk: Disk, path: str, data: bytes, *, beside: str, mode: int =
     except BaseException:
         _remove_quietly(disk, beside)
         raise
+    reached("export: file renamed")
     disk.flush_folder(os.path.dirname(path) or ".")
 
 

@@ -175,6 +175,7 @@ class Writer:
         """Move the write-ahead log into the database, as far as no reader is in the way."""
         self._lock.check()
         self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        reached("checkpoint: done")
 
     def _take_epoch(self, cursor: Cursor) -> int:
         """Count this transaction, and see that nobody else wrote since our last one."""

@@ -9,12 +9,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 STEPS = (
+    "create: rows inserted",
+    "create: committed",
     "append: segment made",
     "append: note written",
     "append: note flushed",
     "append: folder flushed",
+    "open: rows inserted",
+    "open: committed",
+    "known: rows inserted",
+    "known: committed",
     "drain: rows inserted",
     "drain: committed",
+    "collect: rows inserted",
+    "collect: committed",
+    "retry: rows inserted",
+    "retry: committed",
     "close: events written",
     "close: frame folded",
     "close: rows inserted",
@@ -22,9 +32,13 @@ STEPS = (
     "export intents: rows inserted",
     "export intents: committed",
     "export: file written beside",
+    "export: file renamed",
     "export: file replaced",
     "export results: rows inserted",
     "export results: committed",
+    "replay: rows inserted",
+    "replay: committed",
+    "checkpoint: done",
 )
 
 _observer: "Callable[[str], None] | None" = None
