@@ -29,7 +29,7 @@ def changed(
         return at_place(current, name, value, rules)
     members: Any = {} if current is ABSENT else current
     if not isinstance(members, dict):
-        raise Skip("test failed" if name == "test" else "wrong type")
+        raise Skip("wrong type")
     member = changed(members.get(path[0], ABSENT), name, path[1:], value, {})
     if member is not ABSENT:
         return {**members, path[0]: member}
