@@ -30,7 +30,8 @@ if TYPE_CHECKING:
         StoreUnwritable,
     )
     from .export import Exported, Saved, Withheld
-    from .frames import Closed, FrameDetail, FrameRow
+    from .frame_view import FrameDetail, FrameRow
+    from .frames import Closed
     from .log import Refusal
     from .quarantine import Kept
     from .receipts import FrameSums, StreamStatus, Unapplied
@@ -63,7 +64,8 @@ _HOME = {
         "StoreUnwritable",
     ),
     "export": ("Exported", "Saved", "Withheld"),
-    "frames": ("Closed", "FrameDetail", "FrameRow"),
+    "frame_view": ("FrameDetail", "FrameRow"),
+    "frames": ("Closed",),
     "log": ("Refusal",),
     "quarantine": ("Kept",),
     "receipts": ("FrameSums", "StreamStatus", "Unapplied"),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..kernel import Rules
-from . import export, frames, log, origin
+from . import closes, export_record, frames, log, origin
 from .disk import Disk
 from .engine import Cursor, Database
 from .errors import DocumentUnknown, StoreExists, StoreOnNetwork
@@ -84,7 +84,7 @@ def _make_database(
         log.append(cursor, base)
         close = CloseOrder(origin.BASE_FRAME, rules_text=order.rules_text)
         frames.close(cursor, close, now_us=order.now_us, seed=seed)
-        export.put_as_found(cursor, frames.rules_in_force(cursor), order.base)
+        export_record.put_as_found(cursor, closes.rules_in_force(cursor), order.base)
 
 
 def _put_first_rows(cursor: Cursor, order: Creation) -> None:

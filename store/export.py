@@ -14,7 +14,7 @@ A manifest beside the documents, and commits, will be told from here; today the 
 
 import os
 import stat
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from fractions import Fraction
 from hashlib import sha256
 from pathlib import Path
@@ -22,14 +22,13 @@ from typing import NamedTuple
 
 from ..kernel import Fold, Rules
 from ..kernel.document import Document
-from . import frames, log, quarantine, snapshots
+from . import closes, export_record, quarantine, snapshots
 from .disk import Disk, replace_file
 from .engine import Cursor, Writer
+from .export_record import LastExport, Target, Version
 from .snapshots import Share
 from .step import reached
 
-AS_FOUND = ""  # the `clone` of what lay there when the store was made
-FILES = ""  # the `branch` of an export that writes files only
 FILE_MODE = 0o644
 BESIDE = ".{}.neighbor-new"
 
@@ -69,21 +68,11 @@ class ExportOrder(NamedTuple):
     asked_by: str = ""
 
 
-class LastExport(NamedTuple):
-    """What the store last put at a path, or found there when it was made."""
-
-    clone: str
-    digest: bytes
-    document_digest: bytes
-    rules: bytes
-    entities: int
-    removed: int
-
-
 class Planned(NamedTuple):
     """One document on its way to its file."""
 
     document: Document
+    at: Target
     share: Share
     data: bytes | None  # None: the last export stands there, and nothing has changed since
     found: bytes | None  # what is at the path; None: nothing
@@ -111,7 +100,7 @@ def export(writer: Writer, order: ExportOrder, *, now_us: int, seed: bytes, disk
     with writer.transaction("export results") as cursor:
         for plan in plans:
             if plan.data is not None:
-                _put_result(cursor, order, plan, plan.data)
+                export_record.finish(cursor, plan.at, plan.data)
     return _exported(plans, refused, saved)
 
 
@@ -130,17 +119,6 @@ def render(cursor: Cursor, rules: Rules, name: str, seed: bytes, frame: int | No
         rows = snapshots.entities(cursor, name, frame)
         fold.load(name, [(row.key, row.body) for row in rows if row.body])
         return fold.document(name)
-
-
-def put_as_found(cursor: Cursor, rules: Rules, base: Mapping[str, bytes]) -> None:
-    """Note the files a store was made from, as if it had exported them."""
-    shares = snapshots.shares(cursor)
-    for document in rules.documents:
-        if document.path is not None and document.name in base:
-            digest = sha256(base[document.name]).digest()
-            share = shares.get(document.name, snapshots.EMPTY)
-            place = (AS_FOUND, FILES, document.path)
-            _put_row(cursor, place, digest, document, share, rules.digest, 1)
 
 
 def path_fault(root: Path, path: str) -> str:
@@ -170,7 +148,7 @@ def _exported(plans: Collection[Planned], refused: list[Withheld], saved: list[S
 def _plan(
     cursor: Cursor, order: ExportOrder, seed: bytes
 ) -> tuple[Rules, list[Planned], list[Withheld]]:
-    rules = frames.rules_in_force(cursor)
+    rules = closes.rules_in_force(cursor)
     shares = snapshots.shares(cursor)
     plans, refused = [], []
     for document in rules.documents:
@@ -193,20 +171,21 @@ def _plan_document(
     assert document.path is not None
     target = order.root / document.path
     found = target.read_bytes() if target.exists() else None
-    is_ours = found is not None and _is_ours(cursor, order, document.path, found)
-    last = _last(cursor, order, document.path)
+    at = export_record.target(order.root, document.path)
+    is_ours = found is not None and export_record.is_ours(cursor, at, found)
+    last = export_record.last(cursor, at)
     if last is not None and found is not None and _stands(last, found, share, rules):
-        return Planned(document, share, None, found, is_ours, None)
+        return Planned(document, at, share, None, found, is_ours, None)
     data = render(cursor, rules, document.name, seed)
     loss = None if data == found else _loss(cursor, rules, document, share, last)
-    return Planned(document, share, data, found, is_ours, loss)
+    return Planned(document, at, share, data, found, is_ours, loss)
 
 
 def _stands(last: LastExport, found: bytes, share: Share, rules: Rules) -> bool:
     """Say without rendering that the file is what an export now would write."""
     return (
-        last.clone != AS_FOUND
-        and last.document_digest == _digest(share)
+        last.clone != export_record.AS_FOUND
+        and last.document_digest == share.digest.to_bytes(32, "big")
         and last.rules == rules.digest
         and last.digest == sha256(found).digest()
     )
@@ -240,64 +219,12 @@ def _put_intents(
 ) -> None:
     for plan in plans:
         if plan.data is not None:
-            place = (_clone(order), FILES, str(plan.document.path))
-            digest = sha256(plan.data).digest()
-            _put_row(cursor, place, digest, plan.document, plan.share, rules.digest, 0)
-        if plan.loss is not None:
-            _put_loss(cursor, plan.loss, order.asked_by, now_us)
-
-
-def _put_loss(cursor: Cursor, loss: Withheld, asked_by: str, now_us: int) -> None:
-    closed = log.last_close(cursor)
-    assert closed is not None, "nothing is exported before the first close"
-    cursor.execute(
-        "INSERT INTO loss (document, frame, entities, lost, asked_by, allowed_us)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (loss.document, closed.frame, loss.entities, loss.lost, asked_by, now_us),
-    )
-
-
-def _put_result(cursor: Cursor, order: ExportOrder, plan: Planned, data: bytes) -> None:
-    """Make what was written the last export there; what was there before it is no longer ours."""
-    place = (_clone(order), FILES, plan.document.path, sha256(data).digest())
-    cursor.execute(
-        "UPDATE export SET done = 1 WHERE clone = ? AND branch = ? AND path = ? AND digest = ?",
-        place,
-    )
-    cursor.execute(
-        "DELETE FROM export WHERE clone = ? AND branch = ? AND path = ? AND digest <> ?", place
-    )
-
-
-def _put_row(
-    cursor: Cursor,
-    place: tuple[str, str, str],
-    digest: bytes,
-    document: Document,
-    share: Share,
-    rules: bytes,
-    done: int,
-) -> None:
-    closed = log.last_close(cursor)
-    frame = -1 if closed is None else closed.frame
-    cursor.execute(
-        "INSERT INTO export (clone, branch, path, digest, frame, document, document_digest, rules,"
-        " entities, removed, done) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (clone, branch, path, digest) DO UPDATE SET frame = excluded.frame,"
-        " document = excluded.document, document_digest = excluded.document_digest,"
-        " rules = excluded.rules, entities = excluded.entities, removed = excluded.removed",
-        (
-            *place,
-            digest,
-            frame,
-            document.name,
-            _digest(share),
-            rules,
-            share.entities,
-            share.removed,
-            done,
-        ),
-    )
+            version = Version(plan.document.name, plan.share, rules.digest)
+            export_record.begin(cursor, plan.at, plan.data, version)
+        if (loss := plan.loss) is not None:
+            export_record.put_loss(
+                cursor, loss.document, loss.lost, loss.entities, order.asked_by, now_us
+            )
 
 
 def _write(writer: Writer, root: Path, plan: Planned, disk: Disk) -> None:
@@ -318,29 +245,3 @@ def _missing_folders(root: Path, folder: Path) -> Iterator[Path]:
     while folder != root and not folder.exists():
         yield folder
         folder = folder.parent
-
-
-def _last(cursor: Cursor, order: ExportOrder, path: str) -> LastExport | None:
-    row = cursor.execute(
-        "SELECT clone, digest, document_digest, rules, entities, removed FROM export"
-        " WHERE clone IN (?, ?) AND branch = ? AND path = ? AND done = 1"
-        " ORDER BY clone DESC LIMIT 1",
-        (_clone(order), AS_FOUND, FILES, path),
-    ).fetchone()
-    return None if row is None else LastExport(*row)
-
-
-def _is_ours(cursor: Cursor, order: ExportOrder, path: str, found: bytes) -> bool:
-    row = cursor.execute(
-        "SELECT 1 FROM export WHERE clone IN (?, ?) AND branch = ? AND path = ? AND digest = ?",
-        (_clone(order), AS_FOUND, FILES, path, sha256(found).digest()),
-    ).fetchone()
-    return row is not None
-
-
-def _clone(order: ExportOrder) -> str:
-    return str(order.root.resolve())
-
-
-def _digest(share: Share) -> bytes:
-    return share.digest.to_bytes(32, "big")

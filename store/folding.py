@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from ..kernel import Fold, Rules
-from . import log, receipts, snapshots
+from . import closes, log, receipts, snapshots
 from .engine import Cursor
 from .receipts import FrameSums
 from .step import reached
@@ -33,7 +33,7 @@ class Folder:
         """Return a handle for these rules, about to fold `frame`."""
         if self._fold is None or digest != self._digest:
             self.close()
-            self.rules = Rules.parse(log.rules_text(self._cursor, digest))
+            self.rules = Rules.parse(closes.rules_text(self._cursor, digest))
             self._fold = Fold(self.rules, seed=self._seed)
             self._digest = digest
             self._set_totals(self._fold, self.rules, frame)

@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 from ..kernel import FOLD_VERSION, Rules
 from ..kernel.errors import RulesInvalid
-from . import log, origin, receipts, snapshots
+from . import closes, log, origin, receipts, snapshots
 from .delta import FRAME_MAX, Delta, check, fallback
 from .engine import Cursor
 from .errors import DocumentRefused, FramePassed
 from .folding import fold_frames
 from .log import Entry
-from .receipts import FrameSums, StreamStatus, Unapplied
+from .receipts import FrameSums
 from .schedule import Close, Place, Schedule
 from .step import reached
 
@@ -31,29 +31,6 @@ class Closed(NamedTuple):
     fallbacks: list[str]  # streams that were missing
     rules_error: RulesInvalid | None
     state_digest: str
-
-
-class FrameRow(NamedTuple):
-    """One frame in a list."""
-
-    frame: int
-    state: str  # open, closed
-    sums: FrameSums
-    streams: int
-    state_digest: str | None
-
-
-class FrameDetail(NamedTuple):
-    """One frame in full."""
-
-    frame: int
-    state: str
-    rules: str | None  # hex digest
-    state_digest: str | None
-    streams: list[StreamStatus]
-    sums: FrameSums
-    unapplied: list[Unapplied]
-    ahead: int  # events whose time is more than 5 minutes ahead of their arrival
 
 
 class CloseOrder(NamedTuple):
@@ -74,7 +51,7 @@ def open_frame(cursor: Cursor, frame: int, streams: Iterable[str], now_us: int) 
         DeltaRejected: a name that no stream can have.
     """
     names = [check(fallback(frame, name, "missing", now_us)).stream for name in streams]
-    last = log.last_close(cursor)
+    last = closes.last(cursor)
     if last is not None and frame <= last.frame:
         raise FramePassed(frame, last.frame)
     cursor.execute(
@@ -105,7 +82,7 @@ def close(cursor: Cursor, order: CloseOrder, *, now_us: int, seed: bytes) -> Clo
         DeltaRejected: `expect` holds a name that no stream can have.
         KernelLimit: the state does not fit; nothing changed.
     """
-    last = log.last_close(cursor)
+    last = closes.last(cursor)
     if last is not None and order.frame < last.frame:
         raise FramePassed(order.frame, last.frame)
     assert order.frame <= FRAME_MAX, order.frame
@@ -125,53 +102,11 @@ def close(cursor: Cursor, order: CloseOrder, *, now_us: int, seed: bytes) -> Clo
     )
 
 
-def frames(cursor: Cursor) -> list[FrameRow]:
-    """Return the fleet's frames that have closed, are open, or have events, lowest first."""
-    cursor.execute(
-        "SELECT frame, state, state_digest FROM frame WHERE frame >= 0 UNION"
-        " SELECT DISTINCT frame, 'open', NULL FROM event AS e WHERE kind = 'delta'"
-        " AND NOT EXISTS (SELECT 1 FROM frame WHERE frame = e.frame) ORDER BY 1"
-    )
-    return [_row(cursor, number, state, digest) for number, state, digest in cursor.fetchall()]
-
-
-def frame(cursor: Cursor, number: int) -> FrameDetail | None:
-    """Return one frame in full; None where nothing is known of it."""
-    row = cursor.execute(
-        "SELECT state, rules, state_digest FROM frame WHERE frame = ?", (number,)
-    ).fetchone()
-    streams = _streams_live(cursor, number) if row is None or row[0] == "open" else None
-    if row is None and not streams:
-        return None
-    state, rules, digest = row or ("open", None, None)
-    ahead = cursor.execute(
-        "SELECT count(*) FROM event WHERE frame = ? AND utc_us > received_us + 300000000",
-        (number,),
-    ).fetchone()[0]
-    return FrameDetail(
-        number,
-        state,
-        rules.hex() if rules else None,
-        digest.hex() if digest else None,
-        receipts.streams(cursor, number) if streams is None else streams,
-        receipts.sums_of(cursor, number),
-        receipts.unapplied(cursor, number),
-        ahead,
-    )
-
-
-def rules_in_force(cursor: Cursor) -> Rules:
-    """Return the rules of the newest close."""
-    last = log.last_close(cursor)
-    assert last is not None, "a store's first event names its rules"
-    return Rules.parse(log.rules_text(cursor, last.rules))
-
-
 def _rules(
     cursor: Cursor, order: CloseOrder, last: Close | None, now_us: int
 ) -> tuple[Rules, list[Entry], RulesInvalid | None]:
     """Return the rules this close names, base state new to them, and what was wrong."""
-    in_force = None if last is None else rules_in_force(cursor)
+    in_force = None if last is None else closes.rules_in_force(cursor)
     if order.rules_text is None or (in_force is not None and order.rules_text == in_force.text):
         assert in_force is not None, "the first close brings its rules"
         rules = in_force
@@ -203,8 +138,8 @@ def _base(
         return []
     known: set[str] = set()
     if last is not None:
-        first = log.closes(cursor, last.frame)[0]
-        folded_under = Rules.parse(log.rules_text(cursor, first.rules))
+        first = closes.since(cursor, last.frame)[0]
+        folded_under = Rules.parse(closes.rules_text(cursor, first.rules))
         known = {document.name for document in folded_under.documents} | set(
             snapshots.shares(cursor)
         )
@@ -232,10 +167,10 @@ def _fallback_entry(delta: Delta, now_us: int) -> Entry:
 
 
 def _append_close(cursor: Cursor, order: CloseOrder, rules: Rules, now_us: int) -> None:
-    log.put_rules(cursor, rules.digest, rules.text)
+    closes.put_rules(cursor, rules.digest, rules.text)
     cursor.execute("SELECT stream FROM frame_stream WHERE frame = ?", (order.frame,))
     expected = {row[0] for row in cursor} | {name.lower() for name in order.expect}
-    entry = log.close_entry(
+    entry = closes.entry(
         order.frame,
         sorted(expected),
         rules.frames.reopen,
@@ -253,7 +188,7 @@ def _fold(cursor: Cursor, number: int, last: Close | None, seed: bytes) -> list[
     headers = log.headers_to_place(cursor, position, number, closed)
     if not headers:
         return []
-    schedule = Schedule(log.closes(cursor, min(header.frame for header in headers)))
+    schedule = Schedule(closes.since(cursor, min(header.frame for header in headers)))
     places: dict[int, Place] = {}
     for header in headers:
         place = schedule.place(header)
@@ -263,34 +198,5 @@ def _fold(cursor: Cursor, number: int, last: Close | None, seed: bytes) -> list[
     lowest = min(place.frame for place in places.values())
     snapshots.rewind(cursor, lowest)
     refolded = receipts.frames_from(cursor, lowest)
-    rules_of = Schedule(log.closes(cursor, lowest)).rules
+    rules_of = Schedule(closes.since(cursor, lowest)).rules
     return fold_frames(cursor, refolded, rules_of, seed)
-
-
-def _row(cursor: Cursor, number: int, state: str, digest: bytes | None) -> FrameRow:
-    sums = receipts.sums_of(cursor, number)
-    if state == "closed":
-        streams = receipts.streams(cursor, number)
-    else:  # its events have not folded: they are counted as they lie
-        streams = _streams_live(cursor, number)
-        sums = sums._replace(events=sum(each.events for each in streams))
-    return FrameRow(number, state, sums, len(streams), digest.hex() if digest else None)
-
-
-def _streams_live(cursor: Cursor, number: int) -> list[StreamStatus]:
-    """Return an open frame's streams by what the log holds so far."""
-    found = {name: StreamStatus(name, "missing", "", 0) for name in missing(cursor, number)}
-    cursor.execute(
-        "SELECT stream, body FROM event WHERE frame = ? AND kind = 'delta' ORDER BY position",
-        (number,),
-    )
-    for stream, body in cursor:
-        lower = stream.lower()
-        delta = check(body, frame=number, stream=stream, limits=False)
-        before = found.get(lower)
-        count = 1 + (before.events if before else 0)
-        if delta.fallback and (before is None or before.status == "fallback"):
-            found[lower] = StreamStatus(lower, "fallback", delta.reason, count)
-        else:
-            found[lower] = StreamStatus(lower, "reported", "", count)
-    return [found[name] for name in sorted(found)]

@@ -11,7 +11,6 @@ lock.
 Law 4: what cannot become an event goes to quarantine, bytes and reason, and never stops the rest.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from typing import NamedTuple
@@ -22,7 +21,7 @@ from . import quarantine
 from .delta import check
 from .engine import Cursor
 from .errors import StoreDamaged
-from .schedule import Close, Header
+from .schedule import Header
 from .segment import OWN, REJECTED, Note
 
 FIRST_CHAIN = bytes(32)
@@ -213,69 +212,6 @@ def events_folding_in(cursor: Cursor, frame: int) -> list[tuple[int, Event]]:
     return placed
 
 
-def close_entry(
-    frame: int,
-    streams: Sequence[str],
-    reopen: int,
-    rules: bytes,
-    *,
-    after: int,
-    now_us: int,
-    fold: int,
-) -> Entry:
-    """Make a close event. It names its own position, or closing twice would be one event."""
-    body = {
-        "close": frame,
-        "fold": fold,
-        "position": after + 1,
-        "reopen": reopen,
-        "rules": rules.hex(),
-        "streams": sorted(streams),
-    }
-    written = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return Entry("close", frame, None, "", now_us, written.encode())
-
-
-def closes(cursor: Cursor, frame: int | None = None) -> list[Close]:
-    """Return the closes at or above a frame (all without one), in the order of the log."""
-    cursor.execute(
-        "SELECT position, frame, body FROM event WHERE kind = 'close' AND frame >= ?"
-        " ORDER BY position",
-        (LOWEST if frame is None else frame,),
-    )
-    return [_close(*row) for row in cursor]
-
-
-def last_close(cursor: Cursor) -> Close | None:
-    """Return the newest close; None in a log that has none yet."""
-    row = cursor.execute(
-        "SELECT position, frame, body FROM event WHERE kind = 'close'"
-        " ORDER BY frame DESC, position DESC LIMIT 1"
-    ).fetchone()
-    return None if row is None else _close(*row)
-
-
-def streams_expected(cursor: Cursor, frame: int) -> list[str]:
-    """Return the streams that the closes of a frame expected."""
-    cursor.execute("SELECT body FROM event WHERE kind = 'close' AND frame = ?", (frame,))
-    return sorted({name for (body,) in cursor for name in json.loads(body)["streams"]})
-
-
-def put_rules(cursor: Cursor, digest: bytes, text: str) -> None:
-    """Keep the text of rules that a close is about to name."""
-    cursor.execute(
-        "INSERT INTO rules (digest, text) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING",
-        (digest, text),
-    )
-
-
-def rules_text(cursor: Cursor, digest: bytes) -> str:
-    """Return the text of rules that a close names."""
-    row = cursor.execute("SELECT text FROM rules WHERE digest = ?", (digest,)).fetchone()
-    assert row is not None, "a close's rules are in the log before it"
-    return str(row[0])
-
-
 def offsets(cursor: Cursor) -> dict[str, int]:
     """Return how many bytes of each segment have been taken in."""
     return dict(cursor.execute("SELECT name, taken FROM segment").fetchall())
@@ -305,11 +241,3 @@ def _entry(note: Note) -> Entry:
         return own_entry(note.body, note.frame, note.stream, note.received_us)
     delta = check(note.body, frame=note.frame, stream=note.stream)
     return Entry("delta", delta.frame, delta.utc_us, delta.stream, note.received_us, delta.body)
-
-
-def _close(position: int, frame: int, body: bytes) -> Close:
-    try:
-        said = json.loads(body)
-        return Close(position, frame, int(said["reopen"]), bytes.fromhex(said["rules"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreDamaged(f"event {position}", "this close cannot be read") from error

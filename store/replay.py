@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from . import log, receipts, snapshots
+from . import closes, log, receipts, snapshots
 from .engine import Cursor
 from .folding import fold_frames
 from .receipts import FrameSums
@@ -73,12 +73,12 @@ def check(path: Path, seed: bytes) -> Replayed:
 
 def fold_all(cursor: Cursor, seed: bytes) -> list[FrameSums]:
     """Place and fold every event, into caches that are empty."""
-    closes = log.closes(cursor)
-    schedule = Schedule(closes)
+    in_log = closes.since(cursor)
+    schedule = Schedule(in_log)
     placed = ((header.position, schedule.place(header)) for header in log.all_headers(cursor))
     receipts.place(cursor, {position: at for position, at in placed if at is not None})
     folded = fold_frames(cursor, receipts.frames_from(cursor, log.LOWEST), schedule.rules, seed)
-    for close in closes:
+    for close in in_log:
         receipts.mark_closed(cursor, close.frame)
     return folded
 

@@ -6,7 +6,7 @@ Law 4: what did not apply in the last frame is said here, and in no log that nob
 from pathlib import Path
 from typing import NamedTuple
 
-from . import log, mailbox, receipts, snapshots
+from . import closes, log, mailbox, receipts, snapshots
 from .engine import Cursor
 from .receipts import FrameSums, Unapplied
 
@@ -53,7 +53,7 @@ def status(cursor: Cursor, folder: Path, mailbox_folder: Path) -> Status:
     store_id, events = cursor.execute(
         "SELECT store_id, position FROM store WHERE id = 1"
     ).fetchone()
-    last = log.last_close(cursor)
+    last = closes.last(cursor)
     closed = last.frame if last is not None and last.frame >= 0 else None
     sizes = mailbox.sizes(str(mailbox_folder))
     taken = log.offsets(cursor)

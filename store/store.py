@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from .engine import Writer as DatabaseWriter
     from .errors import DeltaRejected
     from .export import Exported
-    from .frames import Closed, FrameDetail, FrameRow
+    from .frame_view import FrameDetail, FrameRow
+    from .frames import Closed
     from .lock import StoreLock
     from .quarantine import Kept
     from .replay import Replayed
@@ -198,8 +199,8 @@ class Store:
         self, paths: "Iterable[Path]", *, frame: int | None = None, stream: str | None = None
     ) -> "Collected":
         """Take plain delta files in as they lie; `frame`, `stream` or `[ingest]` stand in."""
+        from .closes import rules_in_force
         from .collect import Beside, collect
-        from .frames import rules_in_force
 
         with self._writing("collect") as writer, writer.transaction("collect") as cursor:
             ingest = rules_in_force(cursor).ingest
@@ -255,14 +256,14 @@ class Store:
 
     def frames(self) -> "list[FrameRow]":
         """Return the frames that have closed, are open, or have events, lowest first."""
-        from .frames import frames
+        from .frame_view import frames
 
         with self._reading() as cursor:
             return frames(cursor)
 
     def frame(self, number: int) -> "FrameDetail | None":
         """Return one frame in full; None where nothing is known of it."""
-        from .frames import frame
+        from .frame_view import frame
 
         with self._reading() as cursor:
             return frame(cursor, number)
@@ -271,23 +272,21 @@ class Store:
 
     def rules_text(self) -> str:
         """Return the rules in force, as text."""
-        from .log import last_close, rules_text
+        from .closes import rules_in_force
 
         with self._reading() as cursor:
-            last = last_close(cursor)
-            assert last is not None, "a store's first event names its rules"
-            return rules_text(cursor, last.rules)
+            return rules_in_force(cursor).text
 
     def documents(self) -> list[str]:
         """Return the names of the documents in the rules' order."""
-        from .frames import rules_in_force
+        from .closes import rules_in_force
 
         with self._reading() as cursor:
             return [document.name for document in rules_in_force(cursor).documents]
 
     def is_record(self, document: str) -> bool:
         """Say whether a document is one entity, the whole file."""
-        from .frames import rules_in_force
+        from .closes import rules_in_force
 
         with self._reading() as cursor:
             return any(
@@ -297,8 +296,8 @@ class Store:
 
     def document(self, name: str) -> bytes:
         """Return a whole document in canonical form, as of the last close."""
+        from .closes import rules_in_force
         from .export import render
-        from .frames import rules_in_force
 
         with self._reading() as cursor:
             return render(cursor, rules_in_force(cursor), name, self._seed())

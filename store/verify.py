@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..kernel.errors import GoodneighborError
-from . import frames, log, mailbox, replay, snapshots
+from . import closes, log, mailbox, replay, snapshots
 from .delta import check
 from .engine import Cursor
 from .errors import StoreDamaged
-from .export import AS_FOUND, render
+from .export import render
+from .export_record import AS_FOUND
 from .log import FIRST_CHAIN, ID_SIZE, EventRow, Head
 
 NEXT_LOG = (
@@ -131,7 +132,7 @@ def _rules(cursor: Cursor) -> Iterator[Fault]:
         if sha256(text.encode()).digest() != digest:
             yield Fault(f"rules {digest.hex()[:12]}", "the text is not the digest's", NEXT_LOG)
     try:
-        for close in log.closes(cursor):
+        for close in closes.since(cursor):
             if close.rules not in texts:
                 what = f"the rules {close.rules.hex()[:12]} that it names are not in the log"
                 yield Fault(f"event {close.position}", what, NEXT_LOG)
@@ -157,7 +158,7 @@ def _caches(cursor: Cursor, database: Path, seed: bytes) -> Iterator[Fault]:
 
 def _exports(cursor: Cursor, seed: bytes) -> Iterator[Fault]:
     """Compare each exported file with what was written, and with the snapshots it came from."""
-    rules = frames.rules_in_force(cursor)
+    rules = closes.rules_in_force(cursor)
     shares = snapshots.shares(cursor)
     cursor.execute(
         "SELECT clone, path, digest, document, document_digest, rules FROM export"

@@ -1,0 +1,130 @@
+"""What was put where: the record by which an export knows its own bytes from somebody's work.
+
+A row is there before its file is, and `done` after; in between, the bytes of both exports are ours.
+What lay at the documents' paths when the store was made counts as exported, under no clone's name.
+"""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from ..kernel import Rules
+from . import closes, snapshots
+from .engine import Cursor
+from .snapshots import Share
+
+AS_FOUND = ""  # the clone of what lay there when the store was made
+FILES = ""  # the branch of an export that writes files only
+
+
+class Target(NamedTuple):
+    """A document's path in one clone."""
+
+    clone: str
+    path: str
+
+
+class LastExport(NamedTuple):
+    """What the store last put at a path, or found there when it was made."""
+
+    clone: str
+    digest: bytes  # of the file's bytes
+    document_digest: bytes  # of the entities it was made from
+    rules: bytes
+    entities: int
+    removed: int
+
+
+class Version(NamedTuple):
+    """The state of a document that a file is made from."""
+
+    document: str
+    share: Share
+    rules: bytes
+
+
+def target(root: Path, path: str) -> Target:
+    """Name a document's path under a root."""
+    return Target(str(root.resolve()), path)
+
+
+def last(cursor: Cursor, at: Target) -> LastExport | None:
+    """Return what was last put there, or lay there from the start; None for neither."""
+    row = cursor.execute(
+        "SELECT clone, digest, document_digest, rules, entities, removed FROM export"
+        " WHERE clone IN (?, ?) AND branch = ? AND path = ? AND done = 1"
+        " ORDER BY clone DESC LIMIT 1",
+        (at.clone, AS_FOUND, FILES, at.path),
+    ).fetchone()
+    return None if row is None else LastExport(*row)
+
+
+def is_ours(cursor: Cursor, at: Target, data: bytes) -> bool:
+    """Say whether bytes are those of the last export, of one begun, or of the start."""
+    row = cursor.execute(
+        "SELECT 1 FROM export WHERE clone IN (?, ?) AND branch = ? AND path = ? AND digest = ?",
+        (at.clone, AS_FOUND, FILES, at.path, sha256(data).digest()),
+    ).fetchone()
+    return row is not None
+
+
+def begin(cursor: Cursor, at: Target, data: bytes, version: Version) -> None:
+    """Note what a path is about to hold."""
+    _put(cursor, at, data, version, done=0)
+
+
+def finish(cursor: Cursor, at: Target, data: bytes) -> None:
+    """Make what was written the last export there; what was there before it is no longer ours."""
+    place = (at.clone, FILES, at.path, sha256(data).digest())
+    cursor.execute(
+        "UPDATE export SET done = 1 WHERE clone = ? AND branch = ? AND path = ? AND digest = ?",
+        place,
+    )
+    cursor.execute(
+        "DELETE FROM export WHERE clone = ? AND branch = ? AND path = ? AND digest <> ?", place
+    )
+
+
+def put_as_found(cursor: Cursor, rules: Rules, base: Mapping[str, bytes]) -> None:
+    """Note the files a store was made from, as if it had exported them."""
+    shares = snapshots.shares(cursor)
+    for document in rules.documents:
+        if document.path is not None and document.name in base:
+            share = shares.get(document.name, snapshots.EMPTY)
+            version = Version(document.name, share, rules.digest)
+            at = Target(AS_FOUND, document.path)
+            _put(cursor, at, base[document.name], version, done=1)
+
+
+def put_loss(
+    cursor: Cursor, document: str, lost: int, entities: int, asked_by: str, now_us: int
+) -> None:
+    """Keep that a loss beyond the bound was let through, and who asked for it."""
+    cursor.execute(
+        "INSERT INTO loss (document, frame, entities, lost, asked_by, allowed_us)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (document, _frame(cursor), entities, lost, asked_by, now_us),
+    )
+
+
+def _put(cursor: Cursor, at: Target, data: bytes, version: Version, done: int) -> None:
+    share = version.share
+    cursor.execute(
+        "INSERT INTO export (clone, branch, path, digest, frame, document, document_digest, rules,"
+        " entities, removed, done) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (clone, branch, path, digest) DO UPDATE SET frame = excluded.frame,"
+        " document = excluded.document, document_digest = excluded.document_digest,"
+        " rules = excluded.rules, entities = excluded.entities, removed = excluded.removed",
+        (
+            *(at.clone, FILES, at.path, sha256(data).digest(), _frame(cursor)),
+            *(version.document, share.digest.to_bytes(32, "big"), version.rules),
+            *(share.entities, share.removed, done),
+        ),
+    )
+
+
+def _frame(cursor: Cursor) -> int:
+    closed = closes.last(cursor)
+    assert closed is not None, "a store's first transaction closes its base state"
+    return closed.frame
