@@ -9,9 +9,9 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .errors import DeltaRejected, GoodneighborError, JsonRejected, KernelLimit, RulesInvalid
-    from .text import canonical, crc32c, format_instant, instant
     from .fold import Changed, Event, Fold, Folded, Receipt, UnitReceipt
     from .rules import Rules
+    from .text import canonical, crc32c, format_instant, instant
 
 FOLD_VERSION = 1  # stands in each close: the meaning of sections 6 and 7 that it folded under
 

@@ -126,7 +126,7 @@ class JsonTooLarge(JsonRejected):
 
 
 class RulesInvalid(GoodneighborError):
-    """A rules file that is refused whole; `line` counts from 1, None where the file as a whole is meant."""
+    """A rules file that is refused whole; `line` counts from 1, None: the file as a whole."""
 
     def __init__(self, line: int | None, reason: str) -> None:
         where = "neighbor.toml" if line is None else f"neighbor.toml line {line}"

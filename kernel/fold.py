@@ -1,7 +1,8 @@
 """The fold as Python sees it: a handle that takes entities and events, and tells what they became.
 
-Inputs are packed into one buffer with offsets and belong to Python for the length of a call; results are
-copied out once. Only this file and text.py, which `append` needs without the rest, touch `ffi`.
+Inputs are packed into one buffer with offsets and belong to Python for the length of a call;
+results are copied out once. Only this file and text.py, which `append` needs without the rest,
+touch `ffi`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,8 +11,8 @@ from typing import NamedTuple, Self
 
 from ._kernel import ffi, lib
 from .errors import GoodneighborError, KernelLimit
-from .text import MEMORY_MAX, status_error
 from .rules import Rules
+from .text import MEMORY_MAX, status_error
 
 # As in abi.h: gn_event, gn_row, gn_receipt, gn_line.
 _EVENT = Struct("<QIIQqiI16s")
@@ -134,7 +135,7 @@ class Fold:
     def __init__(
         self, rules: Rules, *, seed: bytes, memory_max: int = MEMORY_MAX, fail_at: int = 0
     ) -> None:
-        """Open a handle; `seed` keys its hashes, no result depends on it. `fail_at` is for tests."""
+        """Open a handle; `seed` keys its hashes, no result depends on it. `fail_at`: for tests."""
         if len(seed) != _SEED_SIZE:
             raise ValueError(f"a seed has {_SEED_SIZE} bytes, not {len(seed)}")
         self.rules = rules

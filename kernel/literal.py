@@ -7,8 +7,8 @@ compare canonical bytes with canonical bytes.
 import json
 
 from .errors import DeltaRejected
-from .text import canonical
 from .malformed import Malformed
+from .text import canonical
 
 INTEGER_MIN = -(2**63)
 INTEGER_MAX = 2**64 - 1
