@@ -110,6 +110,21 @@ def read_segment(folder: str, name: str, start: int = 0) -> "Iterator[Mail | Dam
             offset = found.end
 
 
+def cut_short(folder: str, offsets: "Mapping[str, int]") -> dict[str, int]:
+    """Return the size of each segment that is shorter than was read and whose writer is gone.
+
+    A power cut leaves one: its writer died between write and flush, and a reader was faster than
+    the disk. What was read is in the log, and what was acknowledged had been flushed.
+    """
+    cut = {}
+    for name, size in sizes(folder).items():
+        if size < offsets.get(name, 0):
+            with _Segment(folder, name) as segment:
+                if segment.writer_gone:
+                    cut[name] = segment.size
+    return cut
+
+
 def retire(folder: str, name: str, through: int, disk: Disk = DISK) -> bool:
     """Delete a segment that was read up to `through` and whose writer is gone; tell whether it was.
 

@@ -31,7 +31,11 @@ class Drained(NamedTuple):
 def drain(writer: Writer, folder: Path, *, now_us: int) -> Drained:
     """Take in all notes that lie whole in the mailbox; the caller holds the store's lock."""
     drained = Drained(0, 0, [])
-    for batch in _batches(folder, log.offsets(writer.cursor())):
+    offsets = log.offsets(writer.cursor())
+    if cut := mailbox.cut_short(str(folder), offsets):
+        with writer.transaction("drain") as cursor:
+            log.put_offsets(cursor, cut)
+    for batch in _batches(folder, offsets | cut):
         with writer.transaction("drain") as cursor:
             taken = log.take(cursor, [_note(found, now_us) for found in batch])
             log.put_offsets(cursor, {found.segment: found.end for found in batch})

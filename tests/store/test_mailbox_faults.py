@@ -1,15 +1,18 @@
 """A write that fails, a kill and a power cut take nothing that was acknowledged."""
 
 import errno
+import os
 import signal
 from pathlib import Path
 
 import pytest
+from goodneighbor.store import Store
 from goodneighbor.store.errors import StoreUnwritable
 from goodneighbor.store.mailbox import Torn, read, sizes
 from goodneighbor.store.step import STEPS
 from goodneighbor.store.writer import Writer
 
+from .. import fleet
 from .disks import FailingDisk, ForgettingDisk, ShortDisk
 from .test_mailbox import in_process, note, numbers
 
@@ -83,6 +86,32 @@ def test_without_the_flush_a_power_cut_would_take_it(tmp_path: Path) -> None:
     """The control: the harness above sees what the flush is for."""
     acknowledged, there = power_cut(tmp_path, ForgettingDisk(lies=True))
     assert len(there) < len(acknowledged)
+
+
+def test_what_was_read_before_a_power_cut_took_it_stays_an_event(store: Store) -> None:
+    """A writer died between write and flush: its note was read, and then the power went."""
+    mailbox = str(store.folder / "mailbox")
+    disk = ForgettingDisk(lies=True)
+    with Store.open(store.folder, disk=disk) as other:
+        other.append(fleet.delta(1, "s1", fleet.post(1, "ada")))
+        assert store.drain().events == 1
+    disk.cut_power()
+    assert list(sizes(mailbox).values()) == [0]
+    assert store.drain() == (0, 0, [])
+    assert store.verify() == [], "the log holds it: nothing is wrong, and a drain puts it right"
+    assert store.close_frame(1).folded[0].applied == 1
+
+
+def test_a_living_writers_segment_is_not_put_right(store: Store) -> None:
+    with store:
+        store.append(fleet.delta(1, "s1"))
+        store.drain()
+        (segment,) = (store.folder / "mailbox").iterdir()
+        whole = segment.read_bytes()
+        os.truncate(segment, 10)
+        store.drain()
+        assert [fault.place for fault in store.verify()] == [f"mailbox/{segment.name}"]
+        segment.write_bytes(whole)
 
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, errno.EDQUOT])
