@@ -28,37 +28,29 @@ static int apply_inc(gn_fold *fold, const gn_path *path, gn_target *at, gn_name 
         return GN_OK;
     }
     if (at->is_cell && at->cell != NULL && current <= INT64_MAX) {
-        if (!gn_state_save(fold, at->entity, at->cell)) {
-            return GN_NO_MEMORY;
-        }
-        *at->cell = (gn_cell){.as.integer = (int64_t)current, .kind = GN_INTEGER};
-        return GN_OK;
+        return gn_put_number(fold, at, GN_INTEGER, (int64_t)current);
     }
     return gn_put(fold, path, at, (gn_name){digits, gn_integer_format(current, digits)});
 }
 
-static int apply_extreme(gn_fold *fold, const gn_path *path, gn_target *at, gn_name value, bool is_max, uint32_t *reason)
+static int apply_extreme(gn_fold *fold, const gn_path *path, gn_target *at, gn_name value, bool is_max,
+                         uint32_t *reason)
 {
     gn_name text;
+    bool wins;
+    int64_t second;
+    if (at->is_cell && at->cell != NULL && at->cell->kind == GN_SECOND && gn_second_pack(value, &second)) {
+        wins = is_max ? second > at->cell->as.integer : second < at->cell->as.integer;
+        return wins ? gn_put_number(fold, at, GN_SECOND, second) : GN_OK;
+    }
     if (!gn_current_text(fold, at, &text)) {
         return GN_NO_MEMORY;
     }
-    int rank = gn_rank(value), current_rank = gn_rank(text);
-    if (rank < 0 || current_rank < 0) {
+    if (!gn_extreme(value, text, is_max, &wins)) {
         *reason = GN_WRONG_TYPE;
         return GN_OK;
     }
-    if (rank == 0) {
-        return GN_OK;
-    }
-    if (current_rank > 0) {
-        bool same_value = gn_name_equal(value, text);
-        int order = same_value ? 0 : gn_extreme_order(value, text, is_max);
-        if (order <= 0) {
-            return GN_OK;
-        }
-    }
-    return gn_put(fold, path, at, value);
+    return wins ? gn_put(fold, path, at, value) : GN_OK;
 }
 
 bool gn_next_element(const uint8_t **at, const uint8_t *end, gn_name *element)
@@ -251,15 +243,11 @@ int gn_write(gn_fold *fold, const gn_path *path, gn_name value, uint32_t *reason
     return status != GN_OK || *reason != GN_NO_REASON ? status : gn_put(fold, path, &at, value);
 }
 
-int gn_insert(gn_fold *fold, uint32_t document, gn_name key, gn_name body)
+int gn_insert(gn_fold *fold, gn_entity *entity, gn_name body)
 {
-    gn_path path = {.document = document, .key = key, .slot = GN_NONE};
-    gn_entity *entity = gn_state_entity(fold, document, key);
-    if (entity == NULL) {
-        return GN_NO_MEMORY;
-    }
-    gn_target at = {.document = &fold->program.documents[document], .entity = entity, .cell = &entity->body,
-                 .is_cell = true};
+    gn_path path = {.document = entity->document, .slot = GN_NONE};
+    gn_target at = {.document = &fold->program.documents[entity->document], .entity = entity,
+                    .cell = &entity->body, .is_cell = true};
     assert(entity->body.kind == GN_ABSENT);
     return gn_put(fold, &path, &at, body);
 }

@@ -15,7 +15,8 @@ static bool is_instant(gn_name text, int64_t *us)
     return text.size > 2 && gn_instant_parse(text.bytes + 1, text.size - 2, us) == 1;
 }
 
-int gn_rank(gn_name text)
+/* -1 wrong type, 0 absent, null or "", 1 other strings, 2 numbers, 3 instants. */
+static int rank_of(gn_name text)
 {
     int64_t us;
     if (text.size == 0 || text.bytes[0] == 'n') {
@@ -74,20 +75,102 @@ static int compare_instants(gn_name a, gn_name b)
     return (left > right) - (left < right);
 }
 
-int gn_extreme_order(gn_name a, gn_name b, bool is_max)
+static inline uint64_t load64(const uint8_t *bytes)
 {
-    const int rank = gn_rank(a);
-    int order = rank - gn_rank(b);
-    assert(rank > 0 && gn_rank(b) > 0);
-    if (order == 0 && rank == 3) {
-        order = compare_instants(a, b);
-    } else if (order == 0 && rank == 2) {
-        order = compare_numbers(a, b);
-    } else if (order == 0) {
-        order = gn_key_compare((gn_name){a.bytes + 1, a.size - 2}, (gn_name){b.bytes + 1, b.size - 2});
+    uint64_t word;
+    memcpy(&word, bytes, 8);
+    return word;
+}
+
+/* Eight bytes, of which the separators must be those of `form` and the others digits: their values, or all ones. */
+static inline uint64_t read_form(uint64_t bytes, const char form[8], uint64_t separators)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t values = bytes ^ load64((const uint8_t *)form);
+    /* Above 9 in any byte: adding 0x76 sets its top bit. A carry comes only from a byte that is refused itself. */
+    bool refused = (((values + ones * 0x76) | values) & (ones * 0x80)) != 0 || (values & separators) != 0;
+    return refused ? UINT64_MAX : values;
+}
+
+/* The spelling that nearly all instants have. Packed, least significant first: 6 bits of seconds, 6 of minutes,
+ * 5 of hours, 5 of days, 4 of months, then the year. */
+bool gn_second_pack(gn_name text, int64_t *packed)
+{
+    static const uint8_t days[13] = {0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    if (text.size != GN_SECOND_SIZE || text.bytes[20] != 'Z') {
+        return false;
     }
-    if (order == 0) {
-        return gn_name_compare(a, b);
+    uint8_t date[8], middle[8], time[8];
+    /* The text in three words, the last two overlapping: 2026-03- 28T03:00 03:00:00. */
+    uint64_t first = read_form(load64(text.bytes + 1), "0000-00-", 0xFF0000FF00000000u);
+    uint64_t second = read_form(load64(text.bytes + 9), "00T00:00", 0x0000FF0000FF0000u);
+    uint64_t third = read_form(load64(text.bytes + 12), "00:00:00", 0x0000FF0000FF0000u);
+    if ((first | second | third) == UINT64_MAX) {
+        return false;
     }
-    return is_max ? order : -order;
+    memcpy(date, &first, 8);
+    memcpy(middle, &second, 8);
+    memcpy(time, &third, 8);
+    unsigned year = date[0] * 1000u + date[1] * 100u + date[2] * 10u + date[3];
+    unsigned month = date[5] * 10u + date[6], day = middle[0] * 10u + middle[1];
+    unsigned hour = time[0] * 10u + time[1], minute = time[3] * 10u + time[4], seconds = time[6] * 10u + time[7];
+    if (year == 0 || month == 0 || month > 12 || day == 0) {
+        return false;
+    }
+    bool leap = month == 2 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    *packed = (int64_t)year << 26 | month << 22 | day << 17 | hour << 12 | minute << 6 | seconds;
+    return day <= days[month] + (unsigned)leap && hour <= 23 && minute <= 59 && seconds <= 59;
+}
+
+static uint8_t *put_two(uint8_t *out, unsigned value, char behind)
+{
+    out[0] = (uint8_t)('0' + value / 10);
+    out[1] = (uint8_t)('0' + value % 10);
+    out[2] = (uint8_t)behind;
+    return out + 3;
+}
+
+void gn_second_format(int64_t packed, uint8_t out[GN_SECOND_SIZE])
+{
+    const unsigned year = (unsigned)(packed >> 26);
+    uint8_t *at = out + 3;
+    out[0] = '"';
+    out[1] = (uint8_t)('0' + year / 1000);
+    out[2] = (uint8_t)('0' + year / 100 % 10);
+    at = put_two(at, year % 100, '-');
+    at = put_two(at, (unsigned)(packed >> 22 & 15), '-');
+    at = put_two(at, (unsigned)(packed >> 17 & 31), 'T');
+    at = put_two(at, (unsigned)(packed >> 12 & 31), ':');
+    at = put_two(at, (unsigned)(packed >> 6 & 63), ':');
+    at = put_two(at, (unsigned)(packed & 63), 'Z');
+    *at++ = '"';
+    assert(at == out + GN_SECOND_SIZE);
+}
+
+/* Which of two values of one rank > 0 comes later: by value; equal ones by neither. */
+static int compare_of_rank(int rank, gn_name a, gn_name b)
+{
+    if (rank == 3) {
+        return compare_instants(a, b);
+    }
+    if (rank == 2) {
+        return compare_numbers(a, b);
+    }
+    return gn_key_compare((gn_name){a.bytes + 1, a.size - 2}, (gn_name){b.bytes + 1, b.size - 2});
+}
+
+bool gn_extreme(gn_name value, gn_name current, bool is_max, bool *wins)
+{
+    *wins = false;
+    const int rank = rank_of(value), current_rank = rank_of(current);
+    if (rank < 0 || current_rank < 0) {
+        return false;
+    }
+    if (rank == 0 || current_rank == 0) {
+        *wins = rank > 0;
+        return true;
+    }
+    int order = rank != current_rank ? rank - current_rank : compare_of_rank(rank, value, current);
+    *wins = order == 0 ? gn_name_compare(value, current) > 0 : is_max ? order > 0 : order < 0;
+    return true;
 }

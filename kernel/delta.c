@@ -13,7 +13,7 @@ static gn_span span_of(const gn_scanner *scan, const uint8_t *from, const uint8_
 static const uint8_t *scan_wanted(gn_scanner *scan, const uint8_t *at, const gn_shape *shape, gn_span *slots,
                                   uint32_t depth)
 {
-    gn_name key = {NULL, 0};
+    gn_key key = {.text.bytes = NULL};
     uint32_t next = 0;
     assert(*at == '{' && depth <= GN_NAME_SEGMENTS_MAX);
     at++;
@@ -26,7 +26,7 @@ static const uint8_t *scan_wanted(gn_scanner *scan, const uint8_t *at, const gn_
             return NULL;
         }
         int order = -1;
-        while (next < shape->count && (order = gn_key_compare(shape->wants[next].name, key)) < 0) {
+        while (next < shape->count && (order = gn_key_order(&shape->wants[next].key, &key)) < 0) {
             next++;
         }
         const uint8_t *value = at;
@@ -78,7 +78,7 @@ static const uint8_t *scan_items(gn_scanner *scan, const uint8_t *at, const gn_s
 {
     const bool is_object = *at == '{';
     const uint8_t close = is_object ? '}' : ']';
-    gn_name key = {NULL, 0};
+    gn_key key = {.text.bytes = NULL};
     items->iterable = true;
     at++;
     if (at < scan->end && *at == close) {
@@ -94,7 +94,7 @@ static const uint8_t *scan_items(gn_scanner *scan, const uint8_t *at, const gn_s
             if (at == NULL) {
                 return NULL;
             }
-            spans[1] = span_of(scan, key.bytes - 1, key.bytes + key.size + 1);
+            spans[1] = span_of(scan, key.text.bytes - 1, key.text.bytes + key.text.size + 1);
         }
         const uint8_t *value = at;
         at = at < scan->end && *at == '{' ? scan_wanted(scan, at, &source->shape, spans + 2, 2)
@@ -154,7 +154,7 @@ static const uint8_t *scan_member(gn_scanner *scan, const gn_program *program, c
 
 static const uint8_t *scan_members(gn_scanner *scan, const gn_program *program, const uint8_t *at, gn_delta *delta)
 {
-    gn_name key = {NULL, 0};
+    gn_key key = {.text.bytes = NULL};
     uint32_t next = 0;
     if (at >= scan->end || *at != '{') {
         return gn_scan_fail_byte(scan, at);
@@ -169,11 +169,11 @@ static const uint8_t *scan_members(gn_scanner *scan, const gn_program *program, 
             return NULL;
         }
         int order = -1;
-        while (next < program->root.count && (order = gn_key_compare(program->root.wants[next].name, key)) < 0) {
+        while (next < program->root.count && (order = gn_key_order(&program->root.wants[next].key, &key)) < 0) {
             next++;
         }
         const gn_want *want = next < program->root.count && order == 0 ? &program->root.wants[next] : NULL;
-        at = scan_member(scan, program, at, key, want, delta);
+        at = scan_member(scan, program, at, key.text, want, delta);
         if (at == NULL) {
             return NULL;
         }

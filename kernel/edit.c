@@ -147,15 +147,19 @@ uint32_t gn_slot_find(const gn_document *document, gn_name name, uint32_t *run)
     return GN_NONE;
 }
 
-static gn_cell text_cell(const uint8_t *from, const uint8_t *to)
+gn_cell gn_cell_of(gn_name text)
 {
-    gn_int128 value;
-    gn_name text = {from, (uint32_t)(to - from)};
-    if (text.size > 0 && (*from == '-' || (*from >= '0' && *from <= '9')) && text.size <= 18 &&
-        gn_integer_parse(text, &value)) {
-        return (gn_cell){.as.integer = (int64_t)value, .kind = GN_INTEGER};
+    gn_int128 number;
+    int64_t second;
+    assert(text.size > 0);
+    if (text.bytes[0] == '"') {
+        if (gn_second_pack(text, &second)) {
+            return (gn_cell){.as.integer = second, .kind = GN_SECOND};
+        }
+    } else if (text.bytes[0] <= '9' && text.size <= 18 && gn_integer_parse(text, &number)) {
+        return (gn_cell){.as.integer = (int64_t)number, .kind = GN_INTEGER};
     }
-    return (gn_cell){.as.text = from, .size = text.size, .kind = GN_TEXT};
+    return (gn_cell){.as.text = text.bytes, .size = text.size, .kind = GN_TEXT};
 }
 
 bool gn_object_open(gn_fold *fold, gn_entity *entity)
@@ -187,7 +191,7 @@ bool gn_object_open(gn_fold *fold, gn_entity *entity)
         if (next < count && order == 0) {
             *gn_object_run(object, next) =
                 (gn_cell){.as.text = run_from, .size = (uint32_t)(run_to - run_from), .kind = GN_TEXT};
-            *gn_object_slot(object, next) = text_cell(key_end + 1, value_end);
+            *gn_object_slot(object, next) = gn_cell_of((gn_name){key_end + 1, (uint32_t)(value_end - key_end - 1)});
             next++;
             run_from = run_to = value_end < end ? value_end + 1 : value_end;
         } else {
@@ -210,11 +214,16 @@ static bool put_cell(gn_buffer *out, const gn_cell *cell)
     if (cell->kind == GN_TEXT) {
         return gn_buffer_put(out, cell->as.text, cell->size);
     }
-    assert(cell->kind == GN_INTEGER);
+    assert(cell->kind == GN_INTEGER || cell->kind == GN_SECOND);
     if (!gn_buffer_reserve(out, 24)) {
         return false;
     }
-    out->size += gn_integer_format(cell->as.integer, out->data + out->size);
+    if (cell->kind == GN_SECOND) {
+        gn_second_format(cell->as.integer, out->data + out->size);
+        out->size += GN_SECOND_SIZE;
+    } else {
+        out->size += gn_integer_format(cell->as.integer, out->data + out->size);
+    }
     return true;
 }
 

@@ -68,6 +68,17 @@ int gn_name_key_compare(gn_name name, gn_name key)
     }
 }
 
+gn_key gn_key_of(gn_name text, const uint8_t *limit)
+{
+    gn_key key = {.text = text, .escaped = text.size > 0 && memchr(text.bytes, '\\', text.size) != NULL};
+    uint32_t size = text.size < 8 ? text.size : 8;
+    assert(text.size <= (size_t)(limit - text.bytes));
+    for (uint32_t i = 0; i < size; i++) {
+        key.prefix |= (uint64_t)text.bytes[i] << (56 - 8 * i);
+    }
+    return key;
+}
+
 bool gn_integer_parse(gn_name text, gn_int128 *value)
 {
     uint32_t at = text.size > 0 && text.bytes[0] == '-' ? 1 : 0;

@@ -111,20 +111,29 @@ static bool open_cell(gn_fold *fold, const gn_path *path, gn_target *at)
     return gn_state_save(fold, at->entity, at->cell);
 }
 
-/* A value's cell: small integers as numbers, all else as text that the state keeps. */
+/* A value's cell: small integers and whole seconds as numbers, all else as text that the state keeps. */
 static bool value_cell(gn_fold *fold, gn_name value, gn_cell *cell)
 {
-    gn_int128 number;
     gn_name copy;
-    if (value.size <= 18 && value.bytes[0] <= '9' && value.bytes[0] != '"' && gn_integer_parse(value, &number)) {
-        *cell = (gn_cell){.as.integer = (int64_t)number, .kind = GN_INTEGER};
+    *cell = gn_cell_of(value);
+    if (cell->kind != GN_TEXT) {
         return true;
     }
     if (!copy_text(&fold->state, value, &copy)) {
         return false;
     }
-    *cell = (gn_cell){.as.text = copy.bytes, .size = copy.size, .kind = GN_TEXT};
+    cell->as.text = copy.bytes;
     return true;
+}
+
+int gn_put_number(gn_fold *fold, gn_target *at, uint32_t kind, int64_t number)
+{
+    assert(at->is_cell && at->cell != NULL);
+    if (!gn_state_save(fold, at->entity, at->cell)) {
+        return GN_NO_MEMORY;
+    }
+    *at->cell = (gn_cell){.as.integer = number, .kind = kind};
+    return GN_OK;
 }
 
 int gn_put(gn_fold *fold, const gn_path *path, gn_target *at, gn_name value)

@@ -114,7 +114,7 @@ static gn_want *shape_want(decoder *in, gn_shape *shape, gn_name name)
 {
     uint32_t at = 0;
     int order = -1;
-    while (at < shape->count && (order = gn_key_compare(shape->wants[at].name, name)) < 0) {
+    while (at < shape->count && (order = gn_key_compare(shape->wants[at].key.text, name)) < 0) {
         at++;
     }
     if (at < shape->count && order == 0) {
@@ -135,7 +135,7 @@ static gn_want *shape_want(decoder *in, gn_shape *shape, gn_name name)
     }
     memmove(&shape->wants[at + 1], &shape->wants[at], (shape->count - at) * sizeof *shape->wants);
     shape->count++;
-    shape->wants[at] = (gn_want){.name = name, .slot = GN_NONE, .source = GN_NONE};
+    shape->wants[at] = (gn_want){.key = gn_key_of(name, name.bytes + name.size), .slot = GN_NONE, .source = GN_NONE};
     return &shape->wants[at];
 }
 

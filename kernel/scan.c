@@ -131,22 +131,47 @@ const uint8_t *gn_skip_string(const uint8_t *at, const uint8_t *end)
     }
 }
 
-const uint8_t *gn_check_key(gn_scanner *scan, const uint8_t *at, gn_name *key)
+/* The key at a quote, by the first 16 bytes where it is short and plain, which nearly all are. */
+static const uint8_t *read_key(gn_scanner *scan, const uint8_t *at, gn_key *key)
 {
-    const gn_name before = *key;
+    const uint8_t *first = at + 1;
+#if defined(__SSE2__)
+    if (scan->end - first >= 16) {
+        const uint8_t *end = plain_end(first, first + 16);
+        if (end < first + 16 && *end == '"') {
+            uint32_t size = (uint32_t)(end - first);
+            uint64_t word;
+            memcpy(&word, first, 8);
+            word = __builtin_bswap64(word);
+            key->text = (gn_name){first, size};
+            key->prefix = size >= 8 ? word : size == 0 ? 0 : word & (UINT64_MAX << (64 - 8 * size));
+            key->escaped = false;
+            return end + 1;
+        }
+    }
+#endif
+    const uint8_t *behind = check_string(scan, first);
+    if (behind != NULL) {
+        *key = gn_key_of((gn_name){first, (uint32_t)(behind - first - 1)}, behind);
+    }
+    return behind;
+}
+
+const uint8_t *gn_check_key(gn_scanner *scan, const uint8_t *at, gn_key *key)
+{
+    const gn_key before = *key;
     if (at >= scan->end || *at != '"') {
         return gn_scan_fail_byte(scan, at);
     }
-    const uint8_t *behind = check_string(scan, at + 1);
+    const uint8_t *behind = read_key(scan, at, key);
     if (behind == NULL) {
         return NULL;
     }
-    *key = (gn_name){at + 1, (uint32_t)(behind - at - 2)};
     if (behind >= scan->end || *behind != ':') {
         return gn_scan_fail_byte(scan, behind);
     }
-    if (before.bytes != NULL) {
-        int order = gn_key_compare(before, *key);
+    if (before.text.bytes != NULL) {
+        int order = gn_key_order(&before, key);
         if (order >= 0) {
             return gn_scan_fail(scan, order == 0 ? GN_JSON_DUPLICATE_KEY : GN_NOT_CANONICAL, at);
         }
@@ -233,7 +258,7 @@ const uint8_t *gn_check_value(gn_scanner *scan, const uint8_t *at, uint32_t dept
                 return gn_scan_fail(scan, GN_JSON_TOO_DEEP, at);
             }
             scan->is_object[depth] = *at == '{';
-            scan->keys[depth] = (gn_name){NULL, 0};
+            scan->keys[depth].text.bytes = NULL;
             depth++;
             at++;
             if (scan->is_object[depth - 1]) {

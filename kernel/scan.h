@@ -10,7 +10,7 @@ typedef struct gn_scanner {
     gn_arena *arena;
     int status;
     const uint8_t *failed_at;
-    gn_name *keys;          /* the key before, for each open object */
+    gn_key *keys;           /* the key before, for each open object */
     bool *is_object;
 } gn_scanner;
 
@@ -26,7 +26,7 @@ const uint8_t *gn_scan_fail_byte(gn_scanner *scan, const uint8_t *at);
 /* Each steps over what it checked and returns what is behind it, NULL on failure. */
 
 /* A key and its colon. *key, the text between the quotes, must come behind the one that stood in *key before. */
-const uint8_t *gn_check_key(gn_scanner *scan, const uint8_t *at, gn_name *key);
+const uint8_t *gn_check_key(gn_scanner *scan, const uint8_t *at, gn_key *key);
 /* One value of any depth; `depth` values are open around it. */
 const uint8_t *gn_check_value(gn_scanner *scan, const uint8_t *at, uint32_t depth);
 

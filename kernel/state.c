@@ -27,6 +27,22 @@ static inline uint64_t load64(const uint8_t *bytes)
     return word;
 }
 
+/* The up to 7 bytes behind the last whole word. */
+static inline uint64_t load_tail(const uint8_t *bytes, uint32_t size)
+{
+    uint64_t word = 0;
+    switch (size) {
+    case 7: word |= (uint64_t)bytes[6] << 48; /* fall through */
+    case 6: word |= (uint64_t)bytes[5] << 40; /* fall through */
+    case 5: word |= (uint64_t)bytes[4] << 32; /* fall through */
+    case 4: word |= (uint64_t)bytes[3] << 24; /* fall through */
+    case 3: word |= (uint64_t)bytes[2] << 16; /* fall through */
+    case 2: word |= (uint64_t)bytes[1] << 8;  /* fall through */
+    case 1: word |= bytes[0];                 /* fall through */
+    default: return word;
+    }
+}
+
 #define SIP_ROUND(a, b, c, d)                                                                                         \
     do {                                                                                                              \
         a += b; b = rotate(b, 13); b ^= a; a = rotate(a, 32);                                                         \
@@ -47,10 +63,7 @@ static uint64_t hash_key(const uint8_t seed[16], uint32_t document, gn_name key)
         SIP_ROUND(a, b, c, d);
         a ^= word;
     }
-    uint64_t last = (uint64_t)key.size << 56;
-    for (uint32_t i = 0; at + i < key.size; i++) {
-        last |= (uint64_t)key.bytes[at + i] << (8 * i);
-    }
+    uint64_t last = (uint64_t)key.size << 56 | load_tail(key.bytes + at, key.size - at);
     d ^= last;
     SIP_ROUND(a, b, c, d);
     a ^= last;
@@ -63,20 +76,19 @@ static uint64_t hash_key(const uint8_t seed[16], uint32_t document, gn_name key)
 
 /* ---- the table ---- */
 
-static bool is_key(const gn_entity *entity, uint32_t document, gn_name key)
+static bool is_key(const gn_entity *entity, gn_name key)
 {
-    return entity->document == document && entity->key_size == key.size &&
-           (key.size == 0 || memcmp(entity->key, key.bytes, key.size) == 0);
+    return entity->key_size == key.size && (key.size == 0 || memcmp(entity->key, key.bytes, key.size) == 0);
 }
 
 /* The slot that holds the key, or the free one where it would go. */
-static struct gn_slot *find_slot(const gn_fold *fold, uint64_t hash, uint32_t document, gn_name key)
+static struct gn_slot *find_slot(const gn_document *document, uint64_t hash, gn_name key)
 {
-    const uint32_t mask = fold->table_size - 1;
-    assert(fold->table_used < fold->table_size);
+    const uint32_t mask = document->table_size - 1;
+    assert(document->entity_count < document->table_size);
     for (uint32_t at = (uint32_t)hash & mask;; at = (at + 1) & mask) {
-        struct gn_slot *slot = &fold->table[at];
-        if (slot->entity == NULL || (slot->tag == hash >> 32 && is_key(slot->entity, document, key))) {
+        struct gn_slot *slot = &document->table[at];
+        if (slot->entity == NULL || (slot->tag == hash >> 32 && is_key(slot->entity, key))) {
             return slot;
         }
     }
@@ -96,32 +108,37 @@ static gn_name key_of(const gn_entity *entity)
     return (gn_name){entity->key, entity->key_size};
 }
 
-static bool grow_table(gn_fold *fold)
+static uint64_t hash_of(const gn_fold *fold, uint32_t document, gn_name key)
 {
-    if (fold->table_size > UINT32_MAX / 2) {
-        return false;
-    }
-    gn_fold bigger = *fold;
-    bigger.table_size = fold->table_size * 2;
-    bigger.table = open_table(&fold->state, bigger.table_size);
+    return hash_key(fold->seed, document, key);
+}
+
+/* A table of twice the size, filled from the document's list. */
+static bool grow_table(gn_fold *fold, gn_document *document)
+{
+    gn_document bigger = *document;
+    bigger.table_size = document->table_size == 0 ? TABLE_SIZE_FIRST : document->table_size * 2;
+    bigger.table = bigger.table_size == 0 ? NULL : open_table(&fold->state, bigger.table_size);
     if (bigger.table == NULL) {
         return false;
     }
-    for (uint32_t i = 0; i < fold->table_size; i++) {
-        gn_entity *entity = fold->table[i].entity;
-        if (entity != NULL) {
-            uint64_t hash = hash_key(fold->seed, entity->document, key_of(entity));
-            *find_slot(&bigger, hash, entity->document, key_of(entity)) = fold->table[i];
-        }
+    for (uint32_t i = 0; i < document->entity_count; i++) {
+        gn_entity *entity = document->entities[i];
+        uint64_t hash = hash_of(fold, entity->document, key_of(entity));
+        *find_slot(&bigger, hash, key_of(entity)) = (struct gn_slot){.tag = (uint32_t)(hash >> 32), .entity = entity};
     }
-    fold->table = bigger.table;
-    fold->table_size = bigger.table_size;
+    document->table = bigger.table;
+    document->table_size = bigger.table_size;
     return true;
 }
 
-gn_entity *gn_state_find(const gn_fold *fold, uint32_t document, gn_name key)
+gn_entity *gn_state_find(const gn_fold *fold, uint32_t index, gn_name key)
 {
-    return find_slot(fold, hash_key(fold->seed, document, key), document, key)->entity;
+    const gn_document *document = &fold->program.documents[index];
+    if (document->table_size == 0) {
+        return NULL;
+    }
+    return find_slot(document, hash_of(fold, index, key), key)->entity;
 }
 
 /* Room for one more in the document's list. */
@@ -159,24 +176,20 @@ static gn_entity *new_entity(gn_fold *fold, uint32_t document, gn_name key)
 
 gn_entity *gn_state_entity(gn_fold *fold, uint32_t index, gn_name key)
 {
-    const uint64_t hash = hash_key(fold->seed, index, key);
-    struct gn_slot *slot = find_slot(fold, hash, index, key);
+    gn_document *document = &fold->program.documents[index];
+    if (document->entity_count >= document->table_size / 4 * 3 && !grow_table(fold, document)) {
+        return NULL;
+    }
+    const uint64_t hash = hash_of(fold, index, key);
+    struct gn_slot *slot = find_slot(document, hash, key);
     if (slot->entity != NULL) {
         return slot->entity;
     }
-    if (fold->table_used >= fold->table_size / 4 * 3) {
-        if (!grow_table(fold)) {
-            return NULL;
-        }
-        slot = find_slot(fold, hash, index, key);
-    }
-    gn_document *document = &fold->program.documents[index];
     gn_entity *entity = reserve_entity(fold, document) ? new_entity(fold, index, key) : NULL;
     if (entity == NULL) {
         return NULL;
     }
     *slot = (struct gn_slot){.tag = (uint32_t)(hash >> 32), .entity = entity};
-    fold->table_used++;
     document->entities[document->entity_count++] = entity;
     return entity;
 }
@@ -185,11 +198,6 @@ gn_entity *gn_state_entity(gn_fold *fold, uint32_t index, gn_name key)
 int gn_state_open(gn_fold *fold)
 {
     static const uint8_t empty[] = "{}";
-    fold->table_size = TABLE_SIZE_FIRST;
-    fold->table = open_table(&fold->state, fold->table_size);
-    if (fold->table == NULL) {
-        return GN_NO_MEMORY;
-    }
     for (uint32_t i = 0; i < fold->program.document_count; i++) {
         gn_document *document = &fold->program.documents[i];
         if (!document->is_record && !document->has_root) {
@@ -227,6 +235,7 @@ static bool double_array(gn_arena *arena, void **items, uint32_t *room, size_t s
 /* The first touch in a run takes the entity's share out of the running totals; the end of the run adds the new. */
 static bool first_touch(gn_fold *fold, gn_entity *entity)
 {
+    const gn_document *document = &fold->program.documents[entity->document];
     void *items = fold->touched;
     if (fold->touched_count == fold->touched_room) {
         if (!double_array(&fold->call, &items, &fold->touched_room, sizeof *fold->touched)) {
@@ -234,7 +243,7 @@ static bool first_touch(gn_fold *fold, gn_entity *entity)
         }
         fold->touched = items;
     }
-    if (!gn_derive_count(fold, entity, -1, fold->pending)) {
+    if (document->term_count > 0 && !gn_derive_count(fold, entity, -1, fold->pending)) {
         return false;
     }
     entity->run = fold->run;
@@ -368,8 +377,10 @@ static gn_entity *move_entity(gn_fold *fold, gn_fold *to, gn_document *document,
 static bool move_document(gn_fold *fold, gn_fold *to, gn_document *document, gn_document *copy)
 {
     *copy = *document;
+    copy->entity_count = 0;
     copy->entities = gn_alloc_array(&to->state, document->entity_room, sizeof(gn_entity *));
-    if (copy->entities == NULL) {
+    copy->table = open_table(&to->state, document->table_size);
+    if (copy->entities == NULL || copy->table == NULL) {
         return false;
     }
     if (document->single != NULL) {
@@ -384,11 +395,9 @@ static bool move_document(gn_fold *fold, gn_fold *to, gn_document *document, gn_
         if (entity == NULL) {
             return false;
         }
-        copy->entities[i] = entity;
-        uint64_t hash = hash_key(to->seed, entity->document, key_of(entity));
-        *find_slot(to, hash, entity->document, key_of(entity)) =
-            (struct gn_slot){.tag = (uint32_t)(hash >> 32), .entity = entity};
-        to->table_used++;
+        uint64_t hash = hash_of(to, entity->document, key_of(entity));
+        *find_slot(copy, hash, key_of(entity)) = (struct gn_slot){.tag = (uint32_t)(hash >> 32), .entity = entity};
+        copy->entities[copy->entity_count++] = entity;
     }
     return true;
 }
@@ -403,10 +412,8 @@ void gn_state_compact(gn_fold *fold)
     gn_arena scratch;
     gn_arena_open(&copy.state, fold->state.size_max);
     gn_arena_open(&scratch, fold->state.size_max);
-    copy.table_used = 0;
-    copy.table = open_table(&copy.state, fold->table_size);
     gn_document *documents = gn_alloc_array(&scratch, fold->program.document_count + 1u, sizeof *documents);
-    bool moved = copy.table != NULL && documents != NULL;
+    bool moved = documents != NULL;
     for (uint32_t i = 0; moved && i < fold->program.document_count; i++) {
         moved = move_document(fold, &copy, &fold->program.documents[i], &documents[i]);
     }
@@ -414,8 +421,6 @@ void gn_state_compact(gn_fold *fold)
         memcpy(fold->program.documents, documents, fold->program.document_count * sizeof *documents);
         gn_arena_close(&fold->state);
         fold->state = copy.state;
-        fold->table = copy.table;
-        fold->table_used = copy.table_used;
         fold->compacted_size = fold->state.size;
     } else {
         gn_arena_close(&copy.state);

@@ -27,7 +27,14 @@ typedef struct gn_name {
 
 /* ---- cells ---- */
 
-enum gn_kind { GN_ABSENT = 0, GN_REMOVED, GN_INTEGER, GN_TEXT, GN_OPEN };
+enum gn_kind {
+    GN_ABSENT = 0,
+    GN_REMOVED,
+    GN_INTEGER,
+    GN_SECOND,              /* "2026-03-28T03:00:00Z", packed so that instants compare as integers */
+    GN_TEXT,
+    GN_OPEN
+};
 
 typedef struct gn_object gn_object;
 
@@ -85,6 +92,13 @@ enum gn_reference_kind {
 enum gn_segment_kind { GN_SEGMENT_LITERAL = 0, GN_SEGMENT_TEMPLATE, GN_SEGMENT_AT };
 enum gn_value_kind { GN_VALUE_NONE = 0, GN_VALUE_LITERAL, GN_VALUE_REFERENCE };
 
+/* A key as it stands in text, without its quotes; the prefix decides most comparisons. */
+typedef struct gn_key {
+    gn_name text;
+    uint64_t prefix;        /* the first 8 bytes, big-endian, zeros behind */
+    bool escaped;           /* holds a backslash: the bytes are not the key's */
+} gn_key;
+
 typedef struct gn_names {
     uint32_t count;
     gn_name *names;
@@ -93,7 +107,7 @@ typedef struct gn_names {
 /* The members of one object that the rules name, sorted, each with its slot and what is wanted below it. */
 typedef struct gn_shape gn_shape;
 typedef struct gn_want {
-    gn_name name;
+    gn_key key;
     uint32_t slot;          /* GN_NONE: only something below it */
     uint32_t source;        /* at the top of a delta: the source whose items it holds, or GN_NONE */
     gn_shape *below;
@@ -196,7 +210,9 @@ typedef struct gn_document {
     uint32_t term_count;
     uint32_t *terms;        /* that look at this document */
     gn_entity *single;      /* the record, or the members beside the root */
-    gn_entity **entities;   /* all others, in the order they came */
+    struct gn_slot *table;  /* of all others: open addressing, a power of two; small documents stay in the caches */
+    uint32_t table_size;
+    gn_entity **entities;   /* the same in the order they came */
     uint32_t entity_count;
     uint32_t entity_room;
     uint32_t sorted_count;  /* how many of them, from the front, are in key order */
@@ -257,6 +273,22 @@ const uint8_t *gn_skip(const uint8_t *at, const uint8_t *end);
 const uint8_t *gn_skip_string(const uint8_t *at, const uint8_t *end);
 /* Order of two keys as they stand in canonical text, without their quotes: by code point. */
 int gn_key_compare(gn_name a, gn_name b);
+/* A key with what comparing needs; `limit` is where reading must end. */
+gn_key gn_key_of(gn_name text, const uint8_t *limit);
+/* gn_key_compare of prepared keys. */
+static inline int gn_key_order(const gn_key *a, const gn_key *b)
+{
+    if (a->escaped || b->escaped) {
+        return gn_key_compare(a->text, b->text);
+    }
+    if (a->prefix != b->prefix) {
+        return a->prefix < b->prefix ? -1 : 1;
+    }
+    if (a->text.size <= 8 && b->text.size <= 8) {
+        return (int)a->text.size - (int)b->text.size; /* no plain key holds NUL, so zeros behind are no bytes */
+    }
+    return gn_key_compare(a->text, b->text);
+}
 int gn_name_compare(gn_name a, gn_name b);
 /* The same of a plain name and a key as it stands in text. */
 int gn_name_key_compare(gn_name name, gn_name key);
@@ -287,9 +319,6 @@ struct gn_fold {
     gn_arena event;         /* one delta's tables and rendered texts */
     uint8_t seed[16];
     gn_program program;
-    struct gn_slot *table;  /* open addressing, a power of two */
-    uint32_t table_size;
-    uint32_t table_used;
     uint64_t compacted_size;/* of the state arena, when it was last copied together */
     uint32_t run;
     uint32_t needs_call;
@@ -343,6 +372,8 @@ bool gn_splice(gn_arena *arena, gn_name text, const gn_place *place, const gn_na
 bool gn_cut(gn_arena *arena, gn_name text, const gn_place *place, gn_name *out);
 /* Open an entity's object along its document's slots; the body must be an object's text. */
 bool gn_object_open(gn_fold *fold, gn_entity *entity);
+/* A value's cell: small integers and whole seconds as numbers, all else as the text itself. */
+gn_cell gn_cell_of(gn_name text);
 /* A cell's value as text; integers and open objects are written into buffer. */
 bool gn_cell_text(const gn_document *document, const gn_cell *cell, gn_buffer *buffer, gn_name *text);
 /* The slot of a name, or GN_NONE with *run the run it lies in. */
@@ -353,10 +384,13 @@ bool gn_entity_field(const gn_document *document, const gn_entity *entity, const
 
 /* ---- compare.c: what `max` and `min` hold against each other ---- */
 
-/* Rank: -1 wrong type, 0 absent, null or "", 1 other strings, 2 numbers, 3 instants. */
-int gn_rank(gn_name text);
-/* Above 0 when a wins over b, both of rank > 0: by rank, by value; of equal ones the greater canonical bytes. */
-int gn_extreme_order(gn_name a, gn_name b, bool is_max);
+/* "2026-03-28T03:00:00Z" with its quotes as an integer of the same order; false when the text is none. */
+bool gn_second_pack(gn_name text, int64_t *packed);
+#define GN_SECOND_SIZE 22u
+void gn_second_format(int64_t packed, uint8_t out[GN_SECOND_SIZE]);
+/* Does value win over what stands there (size 0: nothing), as a maximum or a minimum? By rank, then by value; of
+ * equal ones the greater canonical bytes. False: one of them has the wrong type. */
+bool gn_extreme(gn_name value, gn_name current, bool is_max, bool *wins);
 
 /* ---- apply.c: one operation ---- */
 
@@ -373,8 +407,8 @@ typedef struct gn_path {
 int gn_apply(gn_fold *fold, const gn_path *path, uint32_t code, gn_name value, bool own, uint32_t *reason);
 /* Set a place of a record or `@`, whoever owns it. */
 int gn_write(gn_fold *fold, const gn_path *path, gn_name value, uint32_t *reason);
-/* `into`: a new entity. */
-int gn_insert(gn_fold *fold, uint32_t document, gn_name key, gn_name body);
+/* `into`: the body of an entity that is absent. */
+int gn_insert(gn_fold *fold, gn_entity *entity, gn_name body);
 
 /* ---- unit.c: the units of one delta ---- */
 

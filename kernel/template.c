@@ -46,14 +46,64 @@ static bool index_text(gn_work *work, gn_name *text)
     return true;
 }
 
+static bool put_hex(gn_buffer *out, const uint8_t *bytes, size_t size)
+{
+    static const char digits[] = "0123456789abcdef";
+    if (!gn_buffer_reserve(out, 2 * size + 2)) {
+        return false;
+    }
+    out->data[out->size++] = '"';
+    for (size_t i = 0; i < size; i++) {
+        out->data[out->size++] = (uint8_t)digits[bytes[i] >> 4];
+        out->data[out->size++] = (uint8_t)digits[bytes[i] & 15];
+    }
+    out->data[out->size++] = '"';
+    return true;
+}
+
+static bool put_own_name(const gn_work *work, uint32_t kind, gn_buffer *out)
+{
+    const gn_event *event = work->event;
+    if (kind == GN_REF_ID) {
+        return put_hex(out, event->id, sizeof event->id);
+    }
+    if (kind == GN_REF_STREAM) {
+        return gn_json_quote(work->text + event->stream_at, event->stream_size, out);
+    }
+    if (!gn_buffer_reserve(out, 32)) {
+        return false;
+    }
+    if (kind == GN_REF_FRAME) {
+        out->size += gn_integer_format(event->frame, out->data);
+    } else if (event->utc_us != INT64_MIN) {
+        out->data[0] = '"';
+        out->size = 1 + gn_instant_format(event->utc_us, out->data + 1);
+        out->data[out->size++] = '"';
+    }
+    return true;
+}
+
+/* One of the delta's own names as JSON text; size 0: it has none. Rendered when first asked for. */
+static bool own_name(gn_work *work, uint32_t kind, gn_name *text)
+{
+    gn_name *kept = &work->own_names[kind];
+    if (kept->bytes == NULL) {
+        gn_buffer out = {.arena = &work->fold->event};
+        if (!put_own_name(work, kind, &out)) {
+            return false;
+        }
+        *kept = (gn_name){out.data, (uint32_t)out.size};
+    }
+    *text = *kept;
+    return true;
+}
+
 static bool alternative_text(gn_work *work, const gn_alternative *alternative, gn_name *text)
 {
     switch (alternative->kind) {
     case GN_REF_FIELD: *text = gn_span_name(work, work->slots[alternative->slot]); return true;
-    case GN_REF_FRAME: *text = work->frame; return true;
-    case GN_REF_UTC: *text = work->utc; return true;
-    case GN_REF_STREAM: *text = work->stream; return true;
-    case GN_REF_ID: *text = work->id; return true;
+    case GN_REF_FRAME: case GN_REF_UTC: case GN_REF_STREAM: case GN_REF_ID:
+        return own_name(work, alternative->kind, text);
     case GN_REF_KEY: *text = work->key; return true;
     case GN_REF_VALUE: *text = work->value; return true;
     default:

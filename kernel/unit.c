@@ -147,14 +147,17 @@ static int run_into(gn_work *work, const gn_rule *rule, bool *ended)
         *ended = true;
         return gn_work_skip(work, missing ? GN_MISSING_KEY : GN_UNKNOWN_ENTITY, none);
     }
-    const gn_entity *there = gn_state_find(fold, rule->into, key);
-    if (there != NULL && there->body.kind != GN_ABSENT) {
+    gn_entity *entity = gn_state_entity(fold, rule->into, key);
+    if (entity == NULL) {
+        return GN_NO_MEMORY;
+    }
+    if (entity->body.kind != GN_ABSENT) {
         *ended = true;
         work->receipt->units_in++;
         work->receipt->duplicate++;
         return gn_work_line(work, GN_DUPLICATE, GN_KEY_EXISTS, none);
     }
-    return gn_insert(fold, rule->into, key, work->value);
+    return gn_insert(fold, entity, work->value);
 }
 
 static int run_unit(gn_work *work, const gn_rule *rule)
@@ -238,7 +241,9 @@ static int run_rule(gn_work *work, const gn_rule *rule)
         if (!picks(work, rule)) {
             continue;
         }
-        items->matched[i] = true;
+        if (items->matched != NULL) {
+            items->matched[i] = true;
+        }
         int status = GN_OK;
         if (!work->is_fallback) {
             status = run_unit(work, rule);
@@ -347,46 +352,14 @@ static int run_rules(gn_work *work)
 
 /* ---- one delta ---- */
 
-/* The delta's own names as JSON text. The store's own deltas have no use for a time: no rule runs, and
- * an absorb's is later than any that can be written, so that it sorts last in its frame. */
-static bool prepare_names(gn_work *work, const uint8_t *text)
-{
-    const gn_event *event = work->event;
-    gn_buffer out = {.arena = &work->fold->event};
-    static const char hex[] = "0123456789abcdef";
-    if (!gn_buffer_reserve(&out, 256)) {
-        return false;
-    }
-    uint8_t *at = out.data;
-    work->frame = (gn_name){at, gn_integer_format(event->frame, at)};
-    at += work->frame.size;
-    if (event->utc_us != INT64_MIN && !event->own) {
-        at[0] = '"';
-        uint32_t size = gn_instant_format(event->utc_us, at + 1);
-        at[size + 1] = '"';
-        work->utc = (gn_name){at, size + 2};
-        at += work->utc.size;
-    }
-    work->id = (gn_name){at, 34};
-    *at++ = '"';
-    for (uint32_t i = 0; i < 16; i++) {
-        *at++ = (uint8_t)hex[event->id[i] >> 4];
-        *at++ = (uint8_t)hex[event->id[i] & 15];
-    }
-    *at = '"';
-    gn_buffer stream = {.arena = &work->fold->event};
-    if (!gn_json_quote(text + event->stream_at, event->stream_size, &stream)) {
-        return false;
-    }
-    work->stream = (gn_name){stream.data, (uint32_t)stream.size};
-    return true;
-}
-
-/* Bits for the items of each source: taken by some rule. */
+/* For the sources that a `when` may leave items of: which were taken by some rule. */
 static bool prepare_matched(gn_work *work)
 {
     for (uint32_t i = 0; i < work->fold->program.source_count; i++) {
         gn_items *items = &work->delta.items[i];
+        if (!work->fold->program.sources[i].has_when_only || items->count == 0) {
+            continue;
+        }
         items->matched = gn_alloc_array(&work->fold->event, items->count, sizeof *items->matched);
         if (items->matched == NULL) {
             return false;
@@ -396,20 +369,20 @@ static bool prepare_matched(gn_work *work)
     return true;
 }
 
-static int prepare(gn_work *work, const uint8_t *text, uint64_t *position)
+static int prepare(gn_work *work, uint64_t *position)
 {
     static const uint8_t fallback[] = "\"fallback\"";
     gn_fold *fold = work->fold;
     const gn_event *event = work->event;
     gn_arena_reset(&fold->event);
-    int status = gn_scan_delta(&fold->event, &fold->program, text + event->body_at, event->body_size, &work->delta,
-                               position);
+    int status = gn_scan_delta(&fold->event, &fold->program, work->text + event->body_at, event->body_size,
+                               &work->delta, position);
     if (status != GN_OK) {
         return status;
     }
     gn_name state = gn_span_name(work, work->delta.slots[fold->program.status_slot]);
     work->is_fallback = event->own == 0 && gn_name_equal(state, (gn_name){fallback, sizeof fallback - 1});
-    return prepare_names(work, text) && prepare_matched(work) ? GN_OK : GN_NO_MEMORY;
+    return prepare_matched(work) ? GN_OK : GN_NO_MEMORY;
 }
 
 static int run_delta(gn_work *work)
@@ -421,9 +394,9 @@ static int run_delta(gn_work *work)
 int gn_unit_run(gn_fold *fold, const gn_event *event, uint32_t event_index, const uint8_t *text,
                 gn_receipt *receipt, uint64_t *position)
 {
-    gn_work work = {.fold = fold, .event = event, .event_index = event_index, .receipt = receipt};
+    gn_work work = {.fold = fold, .event = event, .event_index = event_index, .text = text, .receipt = receipt};
     *receipt = (gn_receipt){.line_first = (uint32_t)(fold->lines.size / sizeof(gn_line))};
-    int status = prepare(&work, text, position);
+    int status = prepare(&work, position);
     status = status != GN_OK ? status : run_delta(&work);
     assert(status != GN_OK || receipt->units_in == receipt->applied + receipt->duplicate + receipt->skipped);
     return status;
@@ -432,7 +405,7 @@ int gn_unit_run(gn_fold *fold, const gn_event *event, uint32_t event_index, cons
 int gn_unit_needs(gn_fold *fold, const gn_event *event, const uint8_t *text, gn_need need, void *context,
                   uint64_t *position)
 {
-    gn_work work = {.fold = fold, .event = event, .need = need, .need_context = context};
-    int status = prepare(&work, text, position);
+    gn_work work = {.fold = fold, .event = event, .text = text, .need = need, .need_context = context};
+    int status = prepare(&work, position);
     return status != GN_OK ? status : run_delta(&work);
 }

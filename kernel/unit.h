@@ -13,7 +13,8 @@ typedef struct gn_work {
     gn_receipt *receipt;
     gn_need need;
     void *need_context;
-    gn_name frame, utc, stream, id;     /* the delta's own names as JSON text; utc may be empty */
+    const uint8_t *text;                /* that the event's offsets are into */
+    gn_name own_names[GN_REF_COUNT];    /* @frame, @utc, @stream, @id as JSON text, once asked for */
     bool is_fallback;
     /* the item at hand */
     uint32_t source;                    /* enum gn_source */
