@@ -14,7 +14,8 @@ from . import model, model_rules, model_units
 from .model_json import REMOVED, compact
 from .model_log import ops_of_base, read_delta
 from .model_state import State, documents
-from .strategies import bases, deltas, own_operations, rules_texts, spelled
+from .strategies import bases, deltas, own_operations, spelled
+from .strategies_rules import rules_texts
 
 SEED = bytes(16)
 Rows = dict[tuple[str, bytes], bytes | None]

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from ..effort import examples
 from .model_json import compact
 from .model_log import ModelStore
-from .strategies import bases, deltas, rules_texts, spelled
+from .strategies import bases, deltas, spelled
+from .strategies_rules import rules_texts
 
 CLOSES = (1, 2, 4)
 
