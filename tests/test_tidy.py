@@ -227,12 +227,6 @@ def test_c_compiles_without_a_warning(compiler: str) -> None:
             run(compiler, *flags[".cpp"], *more, name_of(source))
 
 
-def test_c_is_formatted() -> None:
-    if shutil.which("clang-format") is None:
-        pytest.skip("clang-format is not installed")
-    run("clang-format", "--dry-run", "--Werror", *map(name_of, c_files()))
-
-
 def test_assertions_are_on_in_the_kernel_that_is_built() -> None:
     """Python's own flags carry -DNDEBUG; an invariant that is broken must stop the process."""
     built = (ROOT / "kernel" / "_kernel.abi3.so").read_bytes()
