@@ -2,7 +2,8 @@
 
 10,000 agents of about 750 bytes and 35 leaves, 200 channels, 100,000 deltas of about 630 bytes
 over 200 frames, 14 operations a delta. Deltas are in the log's form, canonical compact JSON, and
-the fold and its peers read the same ones. `Workload.sizes()` says what was made; every benchmark prints it.
+the fold and its peers read the same ones. `Workload.sizes()` says what was made; every benchmark
+prints it.
 """
 
 import datetime

@@ -58,13 +58,12 @@ def test_one_wheel_serves_every_python_from_3_11(wheel: Path) -> None:
     assert "-cp311-abi3-" in wheel.name
 
 
-def test_the_wheel_holds_the_kernel_and_every_migration(wheel: Path) -> None:
+def test_the_wheel_holds_the_kernel_every_migration_and_every_hook(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    versions = (ROOT / "store" / "migrations" / "versions").glob("*.py")
-    expected = {
-        *SHIPPED,
-        *(f"goodneighbor/store/migrations/versions/{path.name}" for path in versions),
-    }
+    migrations = (ROOT / "store").glob("migrations/versions/*.py")
+    hooks = (ROOT / "cli").glob("hooks/*.sh")
+    found = (path.relative_to(ROOT).as_posix() for path in [*migrations, *hooks])
+    expected = {*SHIPPED, *(f"goodneighbor/{name}" for name in found)}
     assert expected <= names
     assert not [name for name in names if name.endswith((".c", ".cpp", ".h"))]
 

@@ -19,7 +19,9 @@ def steps(source: Path) -> Iterator[str]:
         if name == "reached" and isinstance(first, ast.Constant):
             yield str(first.value)
         elif name == "transaction":
-            assert isinstance(first, ast.Constant), f"{source.name}:{node.lineno} hides its name"
+            where = f"{source.name}:{node.lineno} hides its name"
+            assert isinstance(first, ast.Constant), where
+            assert isinstance(first.value, str), where
             yield from (f"{first.value}: rows inserted", f"{first.value}: committed")
 
 
