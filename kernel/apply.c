@@ -228,6 +228,13 @@ int gn_apply(gn_fold *fold, const gn_path *path, uint32_t code, gn_name value, b
     if (*reason != GN_NO_REASON) {
         return GN_OK;
     }
+    if (path->field_count == 1 && path->slot != GN_NONE && entity != NULL && entity->body.kind == GN_OPEN) {
+        at.document = &fold->program.documents[path->document]; /* a slot of an open entity: most operations */
+        at.entity = entity;
+        at.cell = gn_object_slot(entity->body.as.object, path->slot);
+        at.is_cell = true;
+        return apply_at(fold, path, &at, code, value, own, reason);
+    }
     int status = gn_find_place(fold, path, entity, &at, reason);
     if (status != GN_OK || *reason != GN_NO_REASON) {
         return status;

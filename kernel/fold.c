@@ -257,6 +257,9 @@ int gn_fold_run(gn_fold *fold, const uint8_t *text, const gn_event *events, uint
     if (written == NULL || !gn_buffer_reserve(&fold->lines, 1) || !gn_buffer_reserve(&fold->line_text, 1)) {
         return GN_NO_MEMORY;
     }
+    if (!gn_state_expect(fold, (uint32_t)count)) {
+        return GN_NO_MEMORY;
+    }
     int status = run_events(fold, text, events, (uint32_t)count, written, event_at, position);
     if (status != GN_OK) {
         return undo_all(fold, status);

@@ -109,6 +109,11 @@ uint8_t *gn_json_put_escape(uint8_t *to, uint8_t byte);
 /* The byte that the canonical escape at *at stands for; *at moves behind it. */
 uint8_t gn_json_take_escape(const uint8_t **at);
 
+/* ---- time.c: instants in microseconds since 1970, of the years 1 to 9999 ---- */
+
+#define GN_INSTANT_MIN (INT64_C(-62135596800) * 1000000)        /* 0001-01-01T00:00:00Z */
+#define GN_INSTANT_MAX (INT64_C(253402300800) * 1000000 - 1)    /* 9999-12-31T23:59:59.999999Z */
+
 /* ---- number.cpp: doubles, by the toolchain's library ---- */
 
 /* The longest canonical double, "-2.2250738585072014e-308", and room to spare. */

@@ -159,23 +159,24 @@ static const uint8_t *read_key(gn_scanner *scan, const uint8_t *at, gn_key *key)
 
 const uint8_t *gn_check_key(gn_scanner *scan, const uint8_t *at, gn_key *key)
 {
-    const gn_key before = *key;
+    gn_key found;
     if (at >= scan->end || *at != '"') {
         return gn_scan_fail_byte(scan, at);
     }
-    const uint8_t *behind = read_key(scan, at, key);
+    const uint8_t *behind = read_key(scan, at, &found);
     if (behind == NULL) {
         return NULL;
     }
     if (behind >= scan->end || *behind != ':') {
         return gn_scan_fail_byte(scan, behind);
     }
-    if (before.text.bytes != NULL) {
-        int order = gn_key_order(&before, key);
+    if (key->text.bytes != NULL) {
+        int order = gn_key_order(key, &found);
         if (order >= 0) {
             return gn_scan_fail(scan, order == 0 ? GN_JSON_DUPLICATE_KEY : GN_NOT_CANONICAL, at);
         }
     }
+    *key = found;
     return behind + 1;
 }
 

@@ -5,6 +5,7 @@
 #include "state.h"
 
 #define TABLE_SIZE_FIRST 256u
+#define UNDO_ROOM_FIRST (1u << 15)
 #define COMPACT_SLACK ((uint64_t)16 << 20)
 
 struct gn_slot {
@@ -132,13 +133,22 @@ static bool grow_table(gn_fold *fold, gn_document *document)
     return true;
 }
 
-gn_entity *gn_state_find(const gn_fold *fold, uint32_t index, gn_name key)
+gn_entity *gn_state_find(gn_fold *fold, uint32_t index, gn_name key)
 {
     const gn_document *document = &fold->program.documents[index];
+    const uint32_t place = ((uint32_t)(uintptr_t)key.bytes ^ index) % GN_RECALL;
+    gn_entity *recalled = fold->recalled[place];
+    if (recalled != NULL && fold->recalled_keys[place] == key.bytes && recalled->document == index &&
+        recalled->key_size == key.size) {
+        return recalled;
+    }
     if (document->table_size == 0) {
         return NULL;
     }
-    return find_slot(document, hash_of(fold, index, key), key)->entity;
+    gn_entity *entity = find_slot(document, hash_of(fold, index, key), key)->entity;
+    fold->recalled[place] = entity;
+    fold->recalled_keys[place] = key.bytes;
+    return entity;
 }
 
 /* Room for one more in the document's list. */
@@ -229,6 +239,19 @@ static bool double_array(gn_arena *arena, void **items, uint32_t *room, size_t s
     }
     *items = copy;
     *room = larger;
+    return true;
+}
+
+bool gn_state_expect(gn_fold *fold, uint32_t events)
+{
+    uint32_t room = events < UNDO_ROOM_FIRST / 16 ? events * 16 + 16 : UNDO_ROOM_FIRST;
+    assert(fold->undo_count == 0 && fold->touched_count == 0);
+    fold->undo = gn_alloc_array(&fold->call, room, sizeof *fold->undo);
+    fold->touched = gn_alloc_array(&fold->call, room, sizeof *fold->touched);
+    if (fold->undo == NULL || fold->touched == NULL) {
+        return false;
+    }
+    fold->undo_room = fold->touched_room = room;
     return true;
 }
 

@@ -271,6 +271,7 @@ int gn_scan_delta(gn_arena *arena, const gn_program *program, const uint8_t *bod
 const uint8_t *gn_skip(const uint8_t *at, const uint8_t *end);
 /* Step over one trusted string; `at` is behind its opening quote, the result behind its closing one. */
 const uint8_t *gn_skip_string(const uint8_t *at, const uint8_t *end);
+int gn_name_compare(gn_name a, gn_name b);
 /* Order of two keys as they stand in canonical text, without their quotes: by code point. */
 int gn_key_compare(gn_name a, gn_name b);
 /* A key with what comparing needs; `limit` is where reading must end. */
@@ -287,9 +288,8 @@ static inline int gn_key_order(const gn_key *a, const gn_key *b)
     if (a->text.size <= 8 && b->text.size <= 8) {
         return (int)a->text.size - (int)b->text.size; /* no plain key holds NUL, so zeros behind are no bytes */
     }
-    return gn_key_compare(a->text, b->text);
+    return gn_name_compare(a->text, b->text);
 }
-int gn_name_compare(gn_name a, gn_name b);
 /* The same of a plain name and a key as it stands in text. */
 int gn_name_key_compare(gn_name name, gn_name key);
 static inline bool gn_name_equal(gn_name a, gn_name b)
@@ -312,6 +312,9 @@ typedef struct gn_undo {
     gn_entity *entity;
 } gn_undo;
 
+/* Operations of one unit name the same few entities by the same bytes of the delta. */
+#define GN_RECALL 4u
+
 struct gn_fold {
     gn_arena self;          /* the handle, its program */
     gn_arena state;         /* entities */
@@ -322,6 +325,8 @@ struct gn_fold {
     uint64_t compacted_size;/* of the state arena, when it was last copied together */
     uint32_t run;
     uint32_t needs_call;
+    gn_entity *recalled[GN_RECALL]; /* what the delta at hand found last, by where its keys lie */
+    const uint8_t *recalled_keys[GN_RECALL];
     gn_undo *undo;
     uint32_t undo_count;
     uint32_t undo_room;
@@ -338,9 +343,11 @@ struct gn_fold {
 /* ---- state.c: entities, undo ---- */
 
 int gn_state_open(gn_fold *fold);
-gn_entity *gn_state_find(const gn_fold *fold, uint32_t document, gn_name key);
+gn_entity *gn_state_find(gn_fold *fold, uint32_t document, gn_name key);
 /* Find or make; NULL when memory ends. */
 gn_entity *gn_state_entity(gn_fold *fold, uint32_t document, gn_name key);
+/* Room to remember what `events` deltas usually write. */
+bool gn_state_expect(gn_fold *fold, uint32_t events);
 /* Remember a cell before it is written; false when memory ends. */
 bool gn_state_save(gn_fold *fold, gn_entity *entity, gn_cell *place);
 void gn_state_roll_back(gn_fold *fold, uint32_t undo_count);

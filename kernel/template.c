@@ -75,7 +75,7 @@ static bool put_own_name(const gn_work *work, uint32_t kind, gn_buffer *out)
     }
     if (kind == GN_REF_FRAME) {
         out->size += gn_integer_format(event->frame, out->data);
-    } else if (event->utc_us != INT64_MIN) {
+    } else if (event->utc_us >= GN_INSTANT_MIN && event->utc_us <= GN_INSTANT_MAX) {
         out->data[0] = '"';
         out->size = 1 + gn_instant_format(event->utc_us, out->data + 1);
         out->data[out->size++] = '"';

@@ -9,8 +9,6 @@
 
 #define SECONDS_A_DAY INT64_C(86400)
 #define MICROSECONDS INT64_C(1000000)
-#define US_MIN (INT64_C(-62135596800) * MICROSECONDS)           /* 0001-01-01T00:00:00Z */
-#define US_MAX (INT64_C(253402300800) * MICROSECONDS - 1)       /* 9999-12-31T23:59:59.999999Z */
 #define INSTANT_SIZE_MIN 20
 
 /* `count` digits as a number, or -1. */
@@ -125,7 +123,7 @@ int gn_instant_parse(const uint8_t *text, uint64_t size, int64_t *us)
         return 0;
     }
     int64_t instant_us = (seconds - offset_s) * MICROSECONDS + fraction_us;
-    if (instant_us < US_MIN || instant_us > US_MAX) {
+    if (instant_us < GN_INSTANT_MIN || instant_us > GN_INSTANT_MAX) {
         return 0;
     }
     *us = instant_us;
@@ -143,13 +141,13 @@ static uint8_t *put_digits(uint8_t *to, int32_t value, int count)
 
 uint32_t gn_instant_format(int64_t us, uint8_t *out)
 {
-    assert(us >= US_MIN && us <= US_MAX);
-    int64_t since_year_1 = us - US_MIN; /* not negative, so / and % round down */
+    assert(us >= GN_INSTANT_MIN && us <= GN_INSTANT_MAX);
+    int64_t since_year_1 = us - GN_INSTANT_MIN; /* not negative, so / and % round down */
     int32_t fraction_us = (int32_t)(since_year_1 % MICROSECONDS);
     int64_t seconds = since_year_1 / MICROSECONDS;
     int32_t second_of_day = (int32_t)(seconds % SECONDS_A_DAY);
     int32_t year, month, day;
-    date_from_days(seconds / SECONDS_A_DAY + US_MIN / MICROSECONDS / SECONDS_A_DAY, &year, &month, &day);
+    date_from_days(seconds / SECONDS_A_DAY + GN_INSTANT_MIN / MICROSECONDS / SECONDS_A_DAY, &year, &month, &day);
     const struct { int32_t value; int count; uint8_t behind; } parts[] = {
         {year, 4, '-'}, {month, 2, '-'}, {day, 2, 'T'}, {second_of_day / 3600, 2, ':'},
         {second_of_day / 60 % 60, 2, ':'}, {second_of_day % 60, 2, '.'},

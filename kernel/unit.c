@@ -375,6 +375,7 @@ static int prepare(gn_work *work, uint64_t *position)
     gn_fold *fold = work->fold;
     const gn_event *event = work->event;
     gn_arena_reset(&fold->event);
+    memset(fold->recalled, 0, sizeof fold->recalled);
     int status = gn_scan_delta(&fold->event, &fold->program, work->text + event->body_at, event->body_size,
                                &work->delta, position);
     if (status != GN_OK) {

@@ -1,0 +1,108 @@
+"""What a handle refuses to take in, and what it says of it: nothing of it changes anything."""
+
+import pytest
+from goodneighbor.kernel import DeltaRejected, Event, Fold, JsonRejected, Rules
+
+RULES = """
+[documents.agents]
+path = "state/agents.json"
+root = "agents"
+[documents.stats]
+path = "state/stats.json"
+kind = "record"
+[[items]]
+each = "."
+apply = ["set /stats/time {@utc|@frame}", "inc /stats/deltas 1"]
+"""
+BODY = b'{"frame":1,"stream_id":"s"}'
+
+
+@pytest.fixture
+def fold() -> Fold:
+    return Fold(Rules.parse(RULES), seed=bytes(16))
+
+
+def event(body: bytes = BODY, utc_us: int | None = None) -> Event:
+    return Event(bytes(16), 1, utc_us, "s", False, body)
+
+
+def test_a_body_that_is_not_canonical_is_refused_with_its_event_and_position(fold: Fold) -> None:
+    with pytest.raises(DeltaRejected) as caught:
+        fold.run([event(), event(b'{"frame": 1}')])
+    assert caught.value.position == 9
+    assert any("frame 1" in note for note in caught.value.__notes__)
+    assert fold.document("stats") == b"{}\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b'{"a":1,"a":2}',
+        b'{"b":1,"a":2}',
+        b'{"a":1e2}',
+        b'{"a":-0}',
+        b'{"a":01}',
+        b'{"a":"\\u0041"}',
+        b'{"a":"\xff"}',
+        b'{"a":18446744073709551616}',
+        b'{"a":1}x',
+        b'{"a":1',
+        b'{"a":"\n"}',
+    ],
+)
+def test_no_damaged_body_folds(fold: Fold, body: bytes) -> None:
+    with pytest.raises(DeltaRejected):
+        fold.run([event(body)])
+    assert fold.document("stats") == b"{}\n"
+
+
+@pytest.mark.parametrize("utc_us", [-(1 << 63) + 1, (1 << 63) - 1, 253_402_300_800_000_000])
+def test_a_time_beyond_the_years_1_to_9999_is_no_time(fold: Fold, utc_us: int) -> None:
+    fold.run([event(utc_us=utc_us)])
+    assert fold.document("stats", "compact") == b'{"deltas":1,"time":1}'
+
+
+def test_a_record_and_the_members_beside_a_root_are_objects(fold: Fold) -> None:
+    for document, row in [
+        ("stats", (b"", b"[]")),
+        ("agents", (b"@", b"5")),
+        ("stats", (b"x", b"{}")),
+    ]:
+        with pytest.raises(DeltaRejected):
+            fold.load(document, [row])
+    with pytest.raises(DeltaRejected):
+        fold.load("agents", [(b"@", b'{"agents":{}}')])
+    with pytest.raises(JsonRejected):
+        fold.load("agents", [(b"ann", b"{}"), (b"bob", b'{"a":}')])
+    assert fold.document("agents", "compact") == b'{"agents":{}}'
+
+
+def test_rows_are_asked_for_before_the_next_call(fold: Fold) -> None:
+    first = fold.run([event()])
+    fold.run([event()])
+    with pytest.raises(AssertionError):
+        _ = first.changed
+
+
+def test_a_removed_row_keeps_its_key_taken(fold: Fold) -> None:
+    fold.load("agents", [(b"ann", None)])
+    own = b'{"frame":1,"ops":[{"op":"init","path":"/agents/ann","value":{}}],"stream_id":"store"}'
+    receipt = fold.run([Event(bytes(16), 1, None, "store", True, own)]).receipts[0]
+    assert [line.reason for line in receipt.unapplied] == ["unknown entity"]
+
+
+def test_a_seed_of_another_size_is_a_mistake_of_the_caller() -> None:
+    with pytest.raises(ValueError, match="16 bytes"):
+        Fold(Rules.parse(RULES), seed=b"short")
+
+
+def test_the_state_does_not_depend_on_the_seed() -> None:
+    texts = set()
+    for seed in (bytes(16), bytes(range(16)), b"\xff" * 16):
+        with Fold(Rules.parse(RULES), seed=seed) as fold:
+            fold.load("agents", [(f"a{n}".encode(), b"{}") for n in range(1000, 0, -1)])
+            fold.run([event()])
+            texts.add(fold.document("agents"))
+    assert len(texts) == 1
