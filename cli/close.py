@@ -1,22 +1,27 @@
-"""`neighbor frame close`: gather what the streams left, fold it, write the documents.
+"""`neighbor frame close`: gather what the streams left, fold it, write or commit the documents.
 
 The rules come from where they are in force for everybody: the tip of the export branch, or before
 they are committed there the main working tree; never a stream's. A bad rules file changes nothing
 and is said.
 """
 
+import getpass
+from pathlib import Path
+
 import click
 
 from ..kernel import Rules
 from ..kernel.malformed import Malformed
 from ..kernel.settings import seconds
-from ..store import Closed, Exported, Store
+from ..store import Closed, Exported, Refused, Store, StoreBusy
 from . import export, place
 from .answer import print_json, progress, warn
 from .command import command, frame_argument, json_option
+from .commit import Committed, Order, commit
+from .commit_lines import committed_shape, print_committed
 from .document_files import DocumentFiles
-from .errors import UsageInvalid
-from .exits import DONE, FOUND, REFUSED
+from .errors import NoMainTree, UsageInvalid
+from .exits import BUSY, DONE, FOUND, REFUSED
 from .frame_lines import frame_lines
 from .frame_lines import shape as frame_shape
 from .gather import Gathered, gather, print_gathered
@@ -36,29 +41,55 @@ from .git import Git
 def COMMAND(frame: int, expect: tuple[str, ...], wait: str | None, as_json: bool) -> int:
     """Fold FRAME and every earlier one, write the documents.
 
-    Delta files in state/stream_deltas/ are collected first. A stream that is expected and has not
-    reported after the wait gets a fallback delta. Exit code 1 says that neighbor.toml could not be
-    used (the rules in force stay), 3 that a document was not exported.
+    Where [export] commit is set in neighbor.toml, they are committed. Delta files in
+    state/stream_deltas/ are collected first. A stream that is expected and has not reported after
+    the wait gets a fallback delta. Exit code 1 says that neighbor.toml could not be used (the
+    rules in force stay), 3 that a document was not exported, 5 that the export waits.
     """
     where = place.here()
-    tree = where.main_tree()
+    tree = _tree(where)
     store = where.open_store()
     in_force = Rules.parse(store.rules_text())
     wait_s = in_force.frames.wait_s if wait is None else _seconds(wait)
     gathered = gather(store, tree, frame, expect, wait_s)
-    text = rules_text(Git(tree), in_force.export.branch)
+    text = rules_text(Git(tree or Path(where.common)), in_force.export.branch)
+    base = None if tree is None else DocumentFiles(tree, text)
     with progress(f"folding frame {frame}"):
-        closed = store.close_frame(
-            frame, expect=expect, rules_text=text, base=DocumentFiles(tree, text)
-        )
-    exported = export.write(store, tree)
+        closed = store.close_frame(frame, expect=expect, rules_text=text, base=base)
+    exported = _export(where, store, tree)
     if as_json:
         print_json(_shape(store, gathered, closed, exported))
     else:
         _print(store, gathered, closed, exported)
-    if exported.refused:
+    if isinstance(exported, StoreBusy):
+        return BUSY
+    if isinstance(exported, Refused) or exported.refused:
         return REFUSED
     return FOUND if closed.rules_error is not None else DONE
+
+
+# What became of the documents: files, a commit, or why neither (the close stands all the same).
+Outcome = Exported | Committed | StoreBusy | Refused
+
+
+def _tree(where: place.Place) -> Path | None:
+    """Return the main working tree, or None where the repository has none."""
+    try:
+        return where.main_tree()
+    except NoMainTree:
+        return None
+
+
+def _export(where: place.Place, store: Store, tree: Path | None) -> Outcome:
+    """Commit or write the documents as [export] says; a refusal does not undo the close."""
+    rules = Rules.parse(store.rules_text())
+    if not rules.export.commit:
+        return NoMainTree(where.common) if tree is None else export.write(store, tree)
+    try:
+        with progress("committing"):
+            return commit(where, store, rules.export.branch, Order(asked_by=getpass.getuser()))
+    except (StoreBusy, Refused) as stopped:
+        return stopped
 
 
 def rules_text(git: Git, branch: str) -> str | None:
@@ -81,7 +112,7 @@ def _seconds(text: str) -> float:
         raise UsageInvalid(f"--wait: {malformed.reason}.") from malformed
 
 
-def _print(store: Store, gathered: Gathered, closed: Closed, exported: Exported) -> None:
+def _print(store: Store, gathered: Gathered, closed: Closed, exported: Outcome) -> None:
     frames = sorted({closed.frame, *(sums.frame for sums in closed.folded)})
     for frame in frames:
         detail = store.frame(frame)
@@ -93,11 +124,16 @@ def _print(store: Store, gathered: Gathered, closed: Closed, exported: Exported)
         warn(
             f"{closed.rules_error}\nThe rules in force stay. Mend neighbor.toml, then close again."
         )
-    export.print_exported(store, exported)
+    if isinstance(exported, Exported):
+        export.print_exported(store, exported)
+    elif isinstance(exported, Committed):
+        print_committed(store, exported)
+    else:
+        warn(str(exported))
 
 
 def _shape(
-    store: Store, gathered: Gathered, closed: Closed, exported: Exported
+    store: Store, gathered: Gathered, closed: Closed, exported: Outcome
 ) -> dict[str, object]:
     details = [store.frame(sums.frame) for sums in closed.folded]
     return {
@@ -107,5 +143,13 @@ def _shape(
         "rules_error": None if closed.rules_error is None else str(closed.rules_error),
         "state_digest": closed.state_digest,
         "gathered": gathered_shape(gathered),
-        "export": export.shape(store, exported),
+        "export": _export_shape(store, exported),
     }
+
+
+def _export_shape(store: Store, exported: Outcome) -> dict[str, object]:
+    if isinstance(exported, Exported):
+        return export.shape(store, exported)
+    if isinstance(exported, Committed):
+        return committed_shape(store, exported)
+    return {"written": [], "stopped": str(exported)}

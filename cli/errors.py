@@ -3,17 +3,26 @@
 GoodneighborError
 ├── UsageInvalid         type the command again
 ├── DemoFailed           report it: the demo did not go as it must
+├── StoreBusy            wait (store/errors.py)
+│   ├── TreeBusy         another git holds a tree's index
+│   ├── ExportWaits      a person's rebase, merge or pick is unfinished
+│   └── BranchMoves      others were faster, each time
 └── Refused              a person decides
     ├── NotARepository   change into one
     ├── NoMainTree       go where the documents lie
     ├── InitRefused      settle what is named, then `neighbor init` again
+    ├── GuardRefused     settle what is named, then `neighbor guard install` again
+    ├── EditsInTheWay    edits of the files an export writes: absorb, commit or rescue them
+    ├── OtherStore       the documents are another store's
+    ├── ExportReverted   the branch went behind its last export
+    ├── PushRefused      the remote said no, or its commits conflict with ours
     └── GitFailed        git said no: command, exit code and its own words
         ├── GitMissing   install git
         └── GitTooSlow   git did not end in time, and was ended
 """
 
 from ..kernel.errors import GoodneighborError
-from ..store.errors import Refused
+from ..store.errors import Refused, StoreBusy
 
 TYPE_CHECKING = False  # `append` imports this file, and pathlib costs more than it
 if TYPE_CHECKING:
@@ -57,6 +66,107 @@ class NoMainTree(Refused):
 
 class InitRefused(Refused):
     """Something must be settled before the repository can be taken in."""
+
+
+class TreeBusy(StoreBusy):
+    """Another git holds the index of a tree that an export must move."""
+
+    def __init__(self, lock: "Path", waited_s: float) -> None:
+        self.lock = lock
+        self.path = str(lock)
+        self.waited_s = waited_s
+        GoodneighborError.__init__(
+            self,
+            f"Another git is at work there: {lock} was not free within {waited_s:g} s.\n"
+            "Nothing was moved. Run `neighbor export --commit` when it is done; if no git runs, "
+            "that file is left from one that died, and may be deleted.",
+        )
+
+
+class ExportWaits(StoreBusy):
+    """Somebody has begun something in the branch that a moved tip would spoil."""
+
+    def __init__(self, unfinished: str, branch: str, tree: "Path") -> None:
+        self.unfinished = unfinished
+        self.branch = branch
+        self.tree = tree
+        GoodneighborError.__init__(
+            self,
+            f"The export waits: a {unfinished} of {branch} is unfinished in {tree}.\n"
+            "What has folded stays folded. When it is finished or aborted, run "
+            "`neighbor export --commit`.",
+        )
+
+
+class BranchMoves(StoreBusy):
+    """The branch moved each time we were about to move it."""
+
+    def __init__(self, branch: str, attempts: int) -> None:
+        self.branch = branch
+        self.attempts = attempts
+        GoodneighborError.__init__(
+            self,
+            f"Not done: {branch} was moved by others {attempts} times while we were at it.\n"
+            "Nothing is lost; run the command again.",
+        )
+
+
+class EditsInTheWay(Refused):
+    """A tree holds edits of files that the export writes."""
+
+    def __init__(self, tree: "Path", paths: "Sequence[str]") -> None:
+        self.tree = tree
+        self.paths = tuple(paths)
+        names = "\n".join(f"  {path}" for path in paths)
+        super().__init__(
+            f"Not committed: {tree} holds edits of files that the export writes:\n{names}\n"
+            "Take an edit in with `neighbor absorb PATH`, or save the edits under a ref and go on "
+            "with `neighbor export --commit --rescue`."
+        )
+
+
+class OtherStore(Refused):
+    """The manifest at the tip names another store."""
+
+    def __init__(self, branch: str, theirs: str, ours: str) -> None:
+        self.branch = branch
+        self.theirs = theirs
+        self.ours = ours
+        super().__init__(
+            f"Not committed: the documents on {branch} are store {theirs}'s, and this is store "
+            f"{ours}.\n"
+            "Export in the clone that holds that store; where it is gone for good, "
+            "`neighbor export --commit --take-over` makes this store theirs."
+        )
+
+
+class ExportReverted(Refused):
+    """The tip's manifest is older than our last export there."""
+
+    def __init__(self, branch: str, found: int, exported: int, commit: str) -> None:
+        self.branch = branch
+        self.found = found
+        self.exported = exported
+        self.commit = commit
+        super().__init__(
+            f"Not committed: {branch} stands at the export of position {found}, and we had "
+            f"exported up to {exported} there ({commit[:10]}): somebody reverted or reset it.\n"
+            "If the state should go back: `neighbor absorb --revert`. If it should not: "
+            "`neighbor export --commit --forward`."
+        )
+
+
+class PushRefused(Refused):
+    """The remote took nothing of what was pushed."""
+
+    def __init__(self, remote: str, said: str, next_step: str) -> None:
+        self.remote = remote
+        self.said = said
+        super().__init__(f"Not pushed to {remote}: {said}\n{next_step}")
+
+
+class GuardRefused(Refused):
+    """The guard cannot be put in force as things stand."""
 
 
 class GitFailed(Refused):

@@ -1,4 +1,4 @@
-"""`neighbor export`: write the documents as canonical JSON files into the main working tree."""
+"""`neighbor export`: the documents as canonical JSON, as files or as a commit."""
 
 import getpass
 from pathlib import Path
@@ -7,13 +7,18 @@ import click
 
 from ..kernel import Rules
 from ..store import Exported, Store
+from . import commit as commits
 from . import place
 from .answer import print_json, progress, warn
 from .command import command, json_option
+from .commit import Order
+from .commit_lines import committed_shape, print_committed
+from .errors import UsageInvalid
 from .exits import DONE, FOUND, REFUSED
+from .push import push
 
 
-@command("export", "neighbor export", "neighbor export --check")
+@command("export", "neighbor export", "neighbor export --check", "neighbor export --commit")
 @click.option("--check", is_flag=True, help="Write nothing; exit code 1 if a file differs.")
 @click.option(
     "--allow-loss",
@@ -21,22 +26,73 @@ from .exits import DONE, FOUND, REFUSED
     metavar="DOCUMENT",
     help="Export this document although it lost more entities than max_loss allows.",
 )
+@click.option("--commit", is_flag=True, help="Commit the documents on [export] branch instead.")
+@click.option(
+    "--push",
+    "remote",
+    is_flag=False,
+    flag_value="origin",
+    metavar="[REMOTE]",
+    help="Commit, and push the branch and the log to REMOTE (origin); never forced.",
+)
+@click.option(
+    "--rescue", is_flag=True, help="With --commit: save edits in the way under a ref, and go on."
+)
+@click.option(
+    "--forward", is_flag=True, help="With --commit: go on although the branch was put back."
+)
 @json_option
-def COMMAND(check: bool, allow_loss: tuple[str, ...], as_json: bool) -> int:
-    """Write the documents into the main working tree.
+def COMMAND(
+    check: bool,
+    allow_loss: tuple[str, ...],
+    commit: bool,
+    remote: str | None,
+    rescue: bool,
+    forward: bool,
+    as_json: bool,
+) -> int:
+    """Write the documents into the main working tree, or commit them.
 
     They are written as of the last close, and only where the bytes differ. Bytes found on disk
     that are neither the last export's nor the new ones go to quarantine first. A document that
     lost more of its entities than `max_loss` allows is refused.
+
+    With --commit they go into a commit on the export's branch, with state/manifest.json; where
+    that branch is checked out its tree comes along, and nobody's edits are touched.
     """
     where = place.here()
     store = where.open_store()
+    if commit or remote is not None:
+        if check:
+            raise UsageInvalid("--check compares files; it does not go with --commit or --push.")
+        order = Order(allow_loss, getpass.getuser(), rescue, forward)
+        return _commit(where, store, order, remote, as_json=as_json)
+    if rescue or forward:
+        raise UsageInvalid("--rescue and --forward go with --commit or --push.")
     exported = write(store, where.main_tree(), check=check, allow_loss=allow_loss)
     if as_json:
         print_json(shape(store, exported))
     else:
         print_exported(store, exported, check=check)
     return code_of(exported, check=check)
+
+
+def _commit(
+    where: place.Place, store: Store, order: Order, remote: str | None, *, as_json: bool
+) -> int:
+    branch = Rules.parse(store.rules_text()).export.branch
+    with progress("committing"):
+        if remote is None:
+            committed = commits.commit(where, store, branch, order)
+        else:
+            committed = push(where, store, branch, order, remote)
+    if as_json:
+        print_json(committed_shape(store, committed) | ({"pushed": remote} if remote else {}))
+    else:
+        print_committed(store, committed)
+        if remote is not None:
+            print(f"pushed to {remote}")
+    return REFUSED if committed.refused else DONE
 
 
 def write(

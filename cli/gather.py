@@ -30,13 +30,18 @@ class Gathered:
     left: list[tuple[Path, str]] = field(default_factory=list)  # not regular files
 
 
-def gather(store: Store, tree: Path, frame: int, expect: Sequence[str], wait_s: float) -> Gathered:
-    """Take in what is there until nobody is missing in the frame, or `wait_s` is over."""
+def gather(
+    store: Store, tree: Path | None, frame: int, expect: Sequence[str], wait_s: float
+) -> Gathered:
+    """Take in what is there until nobody is missing in the frame, or `wait_s` is over.
+
+    Without a main tree there are no delta files, and the mailbox is all.
+    """
     deadline_s = time.monotonic() + wait_s
     gathered = Gathered()
     seen = None
     while True:
-        files = delta_files(tree)
+        files = [] if tree is None else delta_files(tree)
         looks = (sizes(str(store.folder / MAILBOX)), [_look(file) for file in files])
         if looks != seen:
             _take(store, files, gathered)

@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .errors import GitFailed, GitMissing, GitTooSlow
@@ -23,7 +23,11 @@ KEPT = (
     "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL",
     "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM",
 )  # fmt: skip
-QUIET = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0")
+QUIET = (
+    "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0",
+    "-c", "core.fsync=all", "-c", "advice.detachedHead=false",
+)  # fmt: skip
+FILE_MODES = ("100644", "100755")
 # Files in the git directory that stand for an operation a person has not finished.
 UNFINISHED = {
     "MERGE_HEAD": "merge",
@@ -63,10 +67,32 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Entry:
+    """What a tree or an index holds at a path."""
+
+    mode: str
+    blob: str
+
+    @property
+    def is_file(self) -> bool:
+        return self.mode in FILE_MODES
+
+
+@dataclass(frozen=True)
 class Git:
-    """A working tree (or a git directory) in which git runs."""
+    """A working tree (or a git directory) in which git runs.
+
+    `held` are descriptors of locks: a git that outlives us, because we were killed, still holds
+    them until it ends. `index` is another index file than the tree's own.
+    """
 
     folder: Path
+    held: tuple[int, ...] = ()
+    index: Path | None = None
+
+    def within(self, folder: Path, index: Path | None = None) -> "Git":
+        """Return the same git in another folder, on its index or the one given."""
+        return replace(self, folder=folder, index=index)
 
     def call(
         self,
@@ -83,7 +109,8 @@ class Git:
             GitTooSlow: it ran longer than `timeout_s`; it and its children were killed.
         """
         command = ("git", *QUIET, *arguments)
-        answer = run(command, self.folder, stdin, timeout_s)
+        settings = {} if self.index is None else {"GIT_INDEX_FILE": str(self.index)}
+        answer = run(command, self.folder, stdin, timeout_s, held=self.held, settings=settings)
         if answer.exit_code not in ends:
             raise GitFailed(command, answer.exit_code, answer.stderr, self.folder)
         return answer
@@ -110,21 +137,97 @@ class Git:
 
     def tip(self, branch: str) -> str | None:
         """Return the commit a local branch points at, or None if there is no such branch."""
-        reference = f"refs/heads/{branch}^{{commit}}"
-        answer = self.call(
-            "rev-parse", "--verify", "--quiet", "--end-of-options", reference, ends=(0, 1)
-        )
-        return answer.line() if answer.exit_code == 0 else None
+        return self.resolve(f"refs/heads/{branch}")
 
     def blob(self, commit: str, path: str) -> bytes | None:
         """Return a file's bytes in a commit (`/` between folders), or None if it is not there."""
-        listed = self.call("ls-tree", "-z", "--end-of-options", commit, path).fields()
-        for entry in listed:
-            kind, name = entry.split("\t", 1)
-            _mode, type_, object_id = kind.split()
-            if name == path and type_ == "blob":
-                return self.call("cat-file", "blob", object_id).stdout
-        return None
+        entry = self.entries(commit, [path]).get(path)
+        return None if entry is None else self.bytes_of(entry.blob)
+
+    def bytes_of(self, blob: str) -> bytes:
+        """Return a blob's bytes."""
+        return self.call("cat-file", "blob", blob).stdout
+
+    def smudged(self, path: str, entry: "Entry") -> bytes:
+        """Return a blob's bytes as git would write them at a path, filters applied."""
+        return self.call("cat-file", "--filters", f"--path={path}", entry.blob).stdout
+
+    def entries(self, tree: str, paths: Sequence[str]) -> dict[str, Entry]:
+        """Return what a commit or a tree holds at those of `paths` that are files or links."""
+        found = {}
+        for part in _parts(paths):
+            listed = self.call("ls-tree", "-z", "--full-tree", "--end-of-options", tree, *part)
+            for field in listed.fields():
+                kind, name = field.split("\t", 1)
+                mode, type_, object_id = kind.split()
+                if type_ == "blob":
+                    found[name] = Entry(mode, object_id)
+        return found
+
+    def staged(self, paths: Sequence[str]) -> dict[str, Entry]:
+        """Return what the index holds at `paths`; a path that is unmerged has mode "unmerged"."""
+        found = {}
+        for part in _parts(paths):
+            for field in self.call("ls-files", "-z", "--stage", "--", *part).fields():
+                kind, name = field.split("\t", 1)
+                mode, object_id, stage = kind.split()
+                found[name] = Entry(mode if stage == "0" else "unmerged", object_id)
+        return found
+
+    def stage(self, entries: Mapping[str, Entry | None]) -> None:
+        """Put entries into the index, or take out those that are None; no file is touched."""
+        nothing = "0" * len(self.empty_tree())
+        lines = [
+            f"0 {nothing}\t{path}" if entry is None else f"{entry.mode} {entry.blob}\t{path}"
+            for path, entry in entries.items()
+        ]
+        stdin = b"".join(os.fsencode(line) + b"\0" for line in lines)
+        self.call("update-index", "-z", "--add", "--replace", "--index-info", stdin=stdin)
+
+    def write_blob(self, data: bytes) -> str:
+        """Keep bytes as a blob, without any filter; return its id."""
+        return self.call("hash-object", "-w", "--no-filters", "--stdin", stdin=data).line()
+
+    def empty_tree(self) -> str:
+        """Return the id of the tree that holds nothing, which is kept."""
+        return self.call("mktree").line()
+
+    def changed_paths(self, old: str, new: str) -> list[str]:
+        """Return the paths at which two commits or trees differ."""
+        options = ("-r", "-z", "--no-renames", "--name-only", "--end-of-options")
+        return self.call("diff-tree", *options, old, new).fields()
+
+    def is_ancestor(self, older: str, newer: str) -> bool:
+        """Tell whether a commit is another one or among those before it."""
+        answer = self.call("merge-base", "--is-ancestor", older, newer, ends=(0, 1))
+        return answer.exit_code == 0
+
+    def resolve(self, name: str) -> str | None:
+        """Return the commit that a full ref name points at, or None."""
+        commit = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+        answer = self.call(*commit, ends=(0, 1))
+        return answer.line() if answer.exit_code == 0 else None
+
+    def trailer(self, commit: str, name: str) -> str:
+        """Return a trailer's value in a commit's message; "" where it has none."""
+        shown = f"--format=%(trailers:key={name},valueonly)"
+        return self.call("log", "-1", shown, "--end-of-options", commit).line().strip()
+
+    def move_refs(self, moves: Mapping[str, tuple[str | None, str]], why: str) -> bool:
+        """Move refs from what they must be (None: not there) to new commits, all or none.
+
+        Returns False where one of them was something else, or another git held it.
+        """
+        nothing = "0" * len(self.empty_tree())
+        lines = [f"update {name} {new} {old or nothing}" for name, (old, new) in moves.items()]
+        script = "\n".join(["start", *lines, "prepare", "commit", ""]).encode()
+        command = ("update-ref", "--create-reflog", "-m", why, "--stdin")
+        answer = self.call(*command, stdin=script, ends=(0, 128))
+        if answer.exit_code == 0:
+            return True
+        if "cannot lock ref" not in answer.stderr:
+            raise GitFailed(("git", *command), answer.exit_code, answer.stderr, self.folder)
+        return False
 
     def changes(self, paths: Sequence[str]) -> list[Change]:
         """Return those of `paths` that are staged, modified or untracked (ignored ones are not)."""
@@ -180,13 +283,25 @@ class Git:
         return self.call("rev-parse", "--verify", "HEAD").line()
 
 
-def run(command: Sequence[str], folder: Path, stdin: bytes, timeout_s: float) -> Answer:
-    """Run one command in its own process group, and kill the whole group when time is up."""
+def run(
+    command: Sequence[str],
+    folder: Path,
+    stdin: bytes,
+    timeout_s: float,
+    *,
+    held: Sequence[int] = (),
+    settings: Mapping[str, str] | None = None,
+) -> Answer:
+    """Run one command in its own process group, and kill the whole group when time is up.
+
+    It inherits the descriptors in `held`, and sees `settings` beside its environment.
+    """
     try:
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env=environment(os.environ),
+            env={**environment(os.environ), **(settings or {})},
+            pass_fds=held,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -177,7 +177,7 @@ def _plan_document(
     if last is not None and found is not None and _stands(last, found, share, rules):
         return Planned(document, at, share, None, found, is_ours, None)
     data = render(cursor, rules, document.name, seed)
-    loss = None if data == found else _loss(cursor, rules, document, share, last)
+    loss = None if data == found else loss_of(cursor, rules, document, share, last)
     return Planned(document, at, share, data, found, is_ours, loss)
 
 
@@ -191,7 +191,7 @@ def _stands(last: LastExport, found: bytes, share: Share, rules: Rules) -> bool:
     )
 
 
-def _loss(
+def loss_of(
     cursor: Cursor, rules: Rules, document: Document, share: Share, last: LastExport | None
 ) -> Withheld | None:
     """Say how many entities are gone since the last export or the base state, if too many are."""

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from .absorb import Absorbed, TakenIn
     from .append import Appended
     from .collect import Collected
+    from .edit import Edit
     from .engine import Cursor, Database
     from .engine import Writer as DatabaseWriter
     from .errors import DeltaRejected
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from .frame_view import FrameDetail, FrameRow
     from .frames import Closed
     from .lock import StoreLock
+    from .log_lines import LogLines
+    from .publication import Folded, Publication, Standing
     from .quarantine import Kept
     from .replay import Replayed
     from .sequencer import Drained
@@ -343,6 +347,86 @@ class Store:
         with self._writing("export") as writer:
             now_us = self._clock.tick()
             return export(writer, order, now_us=now_us, seed=self._seed(), disk=self._disk)
+
+    def store_id(self) -> str:
+        """Return the name this store was given when it was made."""
+        with self._reading() as cursor:
+            return str(cursor.execute("SELECT store_id FROM store WHERE id = 1").fetchone()[0])
+
+    def publication(
+        self, standing: "Mapping[str, Standing]", *, allow_loss: "Collection[str]" = ()
+    ) -> "Publication":
+        """Return what a commit of the documents is made from; `standing`: what is there, by path.
+
+        Writes nothing, and remembers nothing of it.
+        """
+        from .publication import publication
+
+        with self._reading() as cursor:
+            return publication(cursor, standing, allow_loss, self._seed())
+
+    def folded(self, after: int, last: int) -> "Folded":
+        """Tell together what the closed frames above `after` and up to `last` brought."""
+        from .publication import folded
+
+        with self._reading() as cursor:
+            return folded(cursor, after, last)
+
+    def log_lines(self, first: int, last: int) -> "LogLines":
+        """Return the events from position `first` to `last` as lines of a log segment."""
+        from .log_lines import log_lines
+
+        with self._reading() as cursor:
+            return log_lines(cursor, first, last)
+
+    def wrote(self, root: "Path", path: str, data: bytes) -> bool:
+        """Say whether bytes at a document's path are those of the last export, or of the start."""
+        from .export_record import is_ours, target
+
+        with self._reading() as cursor:
+            return is_ours(cursor, target(root, path), data)
+
+    def absorb(self, edit: "Edit") -> "Absorbed":
+        """Take an edit of a document in: a delta of stream `git`, its frame closed again.
+
+        Raises:
+            EditRefused: the edit is evidence of something; nothing changed.
+        """
+        from .absorb import Hands, absorb
+
+        with self._writing("absorb") as writer:
+            hands = Hands(self._notes().append, lambda: self._drain(writer), self._clock.tick)
+            return absorb(writer, edit, hands, seed=self._seed())
+
+    def taken_in(self, since_frame: int = 0) -> "list[TakenIn]":
+        """Return the edits absorbed into a frame or one after it, the newest first."""
+        from .absorb import taken_in
+
+        with self._writing("drain") as writer:
+            self._drain(writer)
+            return list(taken_in(writer.cursor(), since_frame))
+
+    def written(self, root: "Path", document: str) -> bytes | None:
+        """Return the version of a document that an export to `root` last wrote, if it can be told.
+
+        Where none was written, that is the version the store was made from.
+        """
+        from .closes import rules_in_force
+        from .versions import written
+
+        with self._reading() as cursor:
+            rules = rules_in_force(cursor)
+            named = next(each for each in rules.documents if each.name == document)
+            return written(cursor, rules, named, root, self._seed())
+
+    def base_state(self, document: str) -> bytes:
+        """Return the file that a document's base state was made of, in canonical form."""
+        from .closes import rules_in_force
+        from .versions import base_state
+
+        with self._reading() as cursor:
+            documents = rules_in_force(cursor).documents
+            return base_state(cursor, next(each for each in documents if each.name == document))
 
     # --- the proof ----------------------------------------------------------------------------
 

@@ -1,0 +1,66 @@
+"""Intents: what is about to be done outside the database, so that it can be finished or undone.
+
+One file an intent, in `<store>/intents/`, flushed before the first of its steps and removed after
+the last. An intent that is there while we hold the lock of those who write them is a dead one's.
+"""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from ..store.disk import DISK, write_all
+
+FOLDER = "intents"
+_END = ".json"
+
+
+@dataclass(frozen=True)
+class Intent:
+    """An intent as it lies on disk."""
+
+    file: Path
+    kind: str
+    facts: Mapping[str, object]
+
+
+def write(store: Path, kind: str, facts: Mapping[str, object]) -> Intent:
+    """Put an intent on disk, durably."""
+    folder = store / FOLDER
+    if not folder.is_dir():
+        folder.mkdir(mode=0o700, exist_ok=True)
+        DISK.flush_folder(str(store))
+    file = folder / f"{kind}-{secrets.token_hex(8)}{_END}"
+    beside = file.with_suffix(".new")
+    descriptor = DISK.create(str(beside))
+    try:
+        write_all(DISK, descriptor, orjson.dumps({"kind": kind, **facts}))
+        DISK.flush(descriptor)
+    finally:
+        os.close(descriptor)
+    DISK.rename(str(beside), str(file))
+    DISK.flush_folder(str(folder))
+    return Intent(file, kind, dict(facts))
+
+
+def pending(store: Path, kind: str) -> list[Intent]:
+    """Return the intents of a kind that are on disk; the caller holds the lock of that kind."""
+    folder = store / FOLDER
+    if not folder.is_dir():
+        return []
+    for beside in folder.glob(f"{kind}-*.new"):
+        beside.unlink()  # half an intent: nothing of it was begun
+    found = []
+    for file in sorted(folder.glob(f"{kind}-*{_END}")):
+        facts = orjson.loads(file.read_bytes())
+        found.append(Intent(file, facts.pop("kind"), facts))
+    return found
+
+
+def remove(intent: Intent) -> None:
+    """Take an intent away: all of it is done, or undone."""
+    intent.file.unlink()
+    DISK.flush_folder(str(intent.file.parent))
