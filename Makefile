@@ -13,7 +13,7 @@ help:
 	@echo 'make demo    make .venv, install, and watch a small fleet in a scratch repository'
 	@echo 'make test    make .venv, install with the test extra, and run every test'
 	@echo 'make bench   the benchmarks'
-	@echo 'make soak    the property tests with twenty times the examples'
+	@echo 'make soak    twenty times the examples of each property, ten times the kills'
 	@echo 'make clean   remove .venv and what was built'
 
 demo: $(VENV)/installed
@@ -25,7 +25,7 @@ test: $(VENV)/installed-for-tests
 bench:
 	@echo 'There are no benchmarks yet: benchmarks/ comes with the work on speed.'
 
-# Every property test again, with twenty times the examples.
+# Every test, with twenty times the examples of each property and ten times the kills.
 soak: $(VENV)/installed-for-tests
 	@NEIGHBOR_TEST_EFFORT=20 $(VENV)/bin/python -m pytest $(PYTEST_ARGS) tests
 

@@ -1,0 +1,135 @@
+"""What the processes of a round do: writers, the clerk who closes, a reader, and all in one.
+
+Each runs in a process of its own, on a handle of its own, and tells the journal what it sent
+before it sends it, and what was acknowledged after `append` has returned. Nothing else counts.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from goodneighbor.store import DeltaRejected, Store
+from goodneighbor.store.disk import DISK, Disk
+
+from .journal import Journal
+from .script import BASE, RULES, SILENT, STREAMS, Round
+
+LOCK_WAIT_S = 60.0  # for the store's lock: a busy machine is no fault
+WRITERS = 3
+_LOOKS = 4
+
+Role = Callable[["Place", Round, Journal, Disk], None]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one store and its tree lie."""
+
+    folder: Path
+
+    @property
+    def store(self) -> Path:
+        return self.folder / "goodneighbor"
+
+    @property
+    def tree(self) -> Path:
+        return self.folder / "tree"
+
+    @property
+    def kept(self) -> Path:
+        """For what a power cut brings back."""
+        return self.folder / "kept"
+
+    @property
+    def deltas(self) -> Path:
+        return self.folder / "deltas"
+
+    def open(self, disk: Disk = DISK) -> Store:
+        return Store.open(self.store, disk=disk, wait_s=LOCK_WAIT_S)
+
+    def paths(self, names: dict[str, bytes]) -> list[Path]:
+        return [self.deltas / name for name in names]
+
+
+def send(store: Store, script: Round, index: int, journal: Journal) -> None:
+    """Append one sending; what is garbage is acknowledged by its refusal."""
+    deltas = script.sendings[index]
+    journal.say("sent", index)
+    if len(deltas) > 1:
+        store.append_many(deltas)
+    else:
+        try:
+            store.append(deltas[0])
+        except DeltaRejected:
+            journal.say("refused", index)
+    journal.say("acknowledged", index)
+
+
+def everything(place: Place, script: Round, journal: Journal, disk: Disk) -> None:
+    """Do the work of a whole round, alone."""
+    half = len(script.sendings) // 2
+    with place.open(disk) as store:
+        _open_frame(store, place, script)
+        for index in range(half):
+            send(store, script, index, journal)
+        store.close()  # what follows goes into another segment, and this one has no writer left
+        store.drain()
+        for index in range(half, len(script.sendings)):
+            send(store, script, index, journal)
+        _close_frame(store, place, script)
+
+
+def writer(number: int) -> Role:
+    """Make the role of the writer who sends every third sending, and drains on the way."""
+
+    def write(place: Place, script: Round, journal: Journal, disk: Disk) -> None:
+        own = list(range(number, len(script.sendings), WRITERS))
+        with place.open(disk) as store:
+            for index in own[: len(own) // 2]:
+                send(store, script, index, journal)
+            store.drain()
+            for index in own[len(own) // 2 :]:
+                send(store, script, index, journal)
+
+    return write
+
+
+def clerk(place: Place, script: Round, journal: Journal, disk: Disk) -> None:
+    """Open the frame, drain, collect, close and export, while others write."""
+    with place.open(disk) as store:
+        _open_frame(store, place, script)
+        store.drain()
+        _close_frame(store, place, script)
+
+
+def reader(place: Place, script: Round, journal: Journal, disk: Disk) -> None:
+    """Look at the store while others write: a reader waits for nobody and sees no hole."""
+    with place.open(disk) as store:
+        for _ in range(_LOOKS):
+            status = store.status()
+            assert status.sums is None or status.sums.units_in >= status.sums.applied
+            store.document("agents")
+
+
+def create(place: Place, script: Round, journal: Journal, disk: Disk) -> None:
+    """Make the store."""
+    Store.create(place.store, RULES, BASE, disk=disk, wait_s=LOCK_WAIT_S)
+
+
+def expected() -> list[str]:
+    """Return the streams every frame waits for."""
+    return [*STREAMS, SILENT]
+
+
+def _open_frame(store: Store, place: Place, script: Round) -> None:
+    store.open_frame(script.frame, expected())
+    store.known_files(place.paths(script.known))
+
+
+def _close_frame(store: Store, place: Place, script: Round) -> None:
+    store.collect(place.paths({**script.files, **script.known}))
+    for kept in store.quarantine_list():
+        store.quarantine_retry(kept.id)
+    store.close_frame(script.frame, expect=expected())
+    store.export(place.tree)
+    store.replay()
