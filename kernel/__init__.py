@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .errors import DeltaRejected, GoodneighborError, JsonRejected, KernelLimit, RulesInvalid
     from .fold import Changed, Event, Fold, Folded, Receipt, UnitReceipt
+    from .meaning import Conflict, Merged, diff, merge3
     from .rules import Rules
     from .text import canonical, crc32c, format_instant, instant
 
@@ -26,6 +27,10 @@ _HOMES = {
     "Changed": "fold",
     "Receipt": "fold",
     "UnitReceipt": "fold",
+    "diff": "meaning",
+    "merge3": "meaning",
+    "Merged": "meaning",
+    "Conflict": "meaning",
     "Rules": "rules",
     "GoodneighborError": "errors",
     "DeltaRejected": "errors",
@@ -37,6 +42,7 @@ _HOMES = {
 __all__ = [
     "FOLD_VERSION",
     "Changed",
+    "Conflict",
     "DeltaRejected",
     "Event",
     "Fold",
@@ -44,14 +50,17 @@ __all__ = [
     "GoodneighborError",
     "JsonRejected",
     "KernelLimit",
+    "Merged",
     "Receipt",
     "Rules",
     "RulesInvalid",
     "UnitReceipt",
     "canonical",
     "crc32c",
+    "diff",
     "format_instant",
     "instant",
+    "merge3",
 ]
 
 

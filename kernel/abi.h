@@ -25,6 +25,9 @@ enum gn_status {
     GN_PROGRAM_INVALID,     /* the rules' program does not decode */
     GN_DOCUMENT_UNKNOWN,    /* no document of that index */
     GN_ROW_INVALID,         /* a row that cannot be loaded: a record that is no object, a key twice */
+    GN_DOCUMENT_NOT_OBJECT, /* a document's text is no object */
+    GN_DOCUMENT_NO_ROOT,    /* its root is missing or no object */
+    GN_DOCUMENT_AT,         /* a member @ under its root */
     GN_STATUS_COUNT
 };
 
@@ -158,3 +161,29 @@ int gn_fold_recount(gn_fold *fold);
 
 /* Bytes the handle holds: living state, and all of it. */
 void gn_fold_memory(const gn_fold *fold, uint64_t *state, uint64_t *all);
+
+/* ---- diff, merge3 ---- */
+
+typedef struct gn_text {
+    const uint8_t *bytes;
+    uint64_t size;          /* 0: absent */
+} gn_text;
+
+/* A place to which both sides wrote, each something else. ours and theirs point into the caller's texts. */
+typedef struct gn_conflict {
+    gn_text path;           /* a JSON Pointer, plain UTF-8 */
+    gn_text ours;
+    gn_text theirs;
+} gn_conflict;
+
+/* Operations, a JSON array as a delta holds it in `ops`, that make the first of two texts of a document into
+ * the second when they are folded as the store's own. Texts are canonical compact JSON; the result lies in the
+ * scratch until its next use. On failure *failed is the text, from 0, and *position the byte in it. */
+int gn_diff(gn_scratch *scratch, const gn_text *program, uint32_t document, const gn_text *texts, gn_text *ops,
+            uint32_t *failed, uint64_t *position);
+
+/* The edits of two texts joined: texts are base, ours, theirs; *merged is pretty, with a final line feed.
+ * All else as above. */
+int gn_merge3(gn_scratch *scratch, const gn_text *program, uint32_t document, const gn_text *texts,
+              gn_text *merged, const gn_conflict **conflicts, uint64_t *conflict_count, uint32_t *failed,
+              uint64_t *position);

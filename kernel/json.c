@@ -75,6 +75,9 @@ const char *gn_status_text(int status)
         [GN_PROGRAM_INVALID] = "the rules' program does not decode",
         [GN_DOCUMENT_UNKNOWN] = "no document of that number",
         [GN_ROW_INVALID] = "a row that cannot be loaded",
+        [GN_DOCUMENT_NOT_OBJECT] = "the document is no object",
+        [GN_DOCUMENT_NO_ROOT] = "the document's root is missing or no object",
+        [GN_DOCUMENT_AT] = "a member @ under the document's root",
     };
     const char *text = status >= 0 && status < GN_STATUS_COUNT ? texts[status] : NULL;
     return text != NULL ? text : "a status that the kernel does not have";
