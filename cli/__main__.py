@@ -33,6 +33,10 @@ def _run(words: list[str]) -> int:
         from .append import run_append
 
         return run_append(words[1:])
+    if words[:1] == ["hook"]:
+        from .hook import run_hook
+
+        return run_hook(words[1:])
     from .commands import run_command
 
     return run_command(words)

@@ -15,6 +15,7 @@ MODULES = {
     "status": "status",
     "verify": "verify",
     "replay": "replay",
+    "guard": "guard",
     "quarantine": "quarantine",
     "demo": "demo",
 }
