@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 help:
 	@echo 'make demo    make .venv, install, and watch a small fleet in a scratch repository'
 	@echo 'make test    make .venv, install with the test extra, and run every test'
-	@echo 'make bench   the benchmarks'
+	@echo 'make bench   the benchmarks; writes benchmarks/RESULTS.md'
 	@echo 'make soak    twenty times the examples of each property, ten times the kills'
 	@echo 'make clean   remove .venv and what was built'
 
@@ -22,8 +22,8 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-for-tests
 	@$(VENV)/bin/python -m pytest $(PYTEST_ARGS) tests
 
-bench:
-	@echo 'There are no benchmarks yet: benchmarks/ comes with the work on speed.'
+bench: $(VENV)/installed-for-benchmarks
+	@$(VENV)/bin/python benchmarks
 
 # Every test, with twenty times the examples of each property and ten times the kills.
 soak: $(VENV)/installed-for-tests
@@ -47,4 +47,9 @@ $(VENV)/installed: $(VENV)/made pyproject.toml $(KERNEL)
 $(VENV)/installed-for-tests: $(VENV)/made pyproject.toml $(KERNEL)
 	@echo 'installing goodneighbor and what its tests need into $(VENV)'
 	@$(VENV)/bin/python -m pip install --quiet --editable '.[test]'
+	@touch $(VENV)/installed $@
+
+$(VENV)/installed-for-benchmarks: $(VENV)/made pyproject.toml $(KERNEL)
+	@echo 'installing goodneighbor and what its benchmarks compare with into $(VENV)'
+	@$(VENV)/bin/python -m pip install --quiet --editable '.[bench]'
 	@touch $(VENV)/installed $@
