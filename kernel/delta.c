@@ -4,6 +4,18 @@
  * noted as they pass, since the order of the rules is not the order of the bytes. */
 #include "scan.h"
 
+/* gn_check_value, with short strings here. */
+static inline const uint8_t *check_value(gn_scanner *scan, const uint8_t *at, uint32_t depth)
+{
+    if (at < scan->end && *at == '"') {
+        const uint8_t *end = gn_short_string_end(scan, at + 1);
+        if (end != NULL) {
+            return end + 1;
+        }
+    }
+    return gn_check_value(scan, at, depth);
+}
+
 static gn_span span_of(const gn_scanner *scan, const uint8_t *from, const uint8_t *to)
 {
     return (gn_span){(uint32_t)(from - scan->start), (uint32_t)(to - from)};
@@ -34,7 +46,7 @@ static const uint8_t *scan_wanted(gn_scanner *scan, const uint8_t *at, const gn_
         if (want != NULL && want->below != NULL && at < scan->end && *at == '{') {
             at = scan_wanted(scan, at, want->below, slots, depth + 1);
         } else {
-            at = gn_check_value(scan, at, depth);
+            at = check_value(scan, at, depth);
         }
         if (at == NULL) {
             return NULL;
@@ -98,7 +110,7 @@ static const uint8_t *scan_items(gn_scanner *scan, const uint8_t *at, const gn_s
         }
         const uint8_t *value = at;
         at = at < scan->end && *at == '{' ? scan_wanted(scan, at, &source->shape, spans + 2, 2)
-                                          : gn_check_value(scan, at, 2);
+                                          : check_value(scan, at, 2);
         if (at == NULL) {
             return NULL;
         }
@@ -128,7 +140,7 @@ static const uint8_t *scan_member(gn_scanner *scan, const gn_program *program, c
     } else if (want != NULL && want->below != NULL && iterable && *at == '{') {
         at = scan_wanted(scan, at, want->below, delta->slots, 1);
     } else {
-        at = gn_check_value(scan, at, 1);
+        at = check_value(scan, at, 1);
     }
     if (at == NULL) {
         return NULL;

@@ -221,7 +221,8 @@ static gn_name get_literal(decoder *in)
 
 static gn_operation get_operation(decoder *in)
 {
-    gn_operation operation = {.code = (uint8_t)get_index(in, 1, GN_OPERATION_COUNT), .slot = GN_NONE};
+    gn_operation operation = {.code = (uint8_t)get_index(in, 1, GN_OPERATION_COUNT), .slot = GN_NONE,
+                              .entity = GN_NONE};
     operation.optional = get_index(in, 1, 2) == 1;
     operation.document = get_index(in, 2, in->program->document_count);
     operation.segment_count = get_index(in, 1, GN_NAME_SEGMENTS_MAX + 1);
@@ -389,6 +390,70 @@ static void get_terms(decoder *in)
 
 /* ---- rules ---- */
 
+/* Two references that always give the same: the same alternatives, none of which differs by place. */
+static bool same_reference(const gn_reference *a, const gn_reference *b)
+{
+    bool same = a->count == b->count;
+    for (uint32_t i = 0; same && i < a->count; i++) {
+        same = a->alternatives[i].kind == b->alternatives[i].kind &&
+               (a->alternatives[i].kind != GN_REF_FIELD || a->alternatives[i].slot == b->alternatives[i].slot);
+    }
+    return same;
+}
+
+/* The reference that alone gives the operation's entity, or NULL. */
+static const gn_reference *entity_reference(const gn_program *program, const gn_operation *operation)
+{
+    const gn_document *document = &program->documents[operation->document];
+    if (document->is_record || operation->segments[0].kind != GN_SEGMENT_TEMPLATE) {
+        return NULL;
+    }
+    const gn_template *template = &operation->segments[0].template;
+    return template->count == 1 && template->parts[0].is_reference ? &template->parts[0].reference : NULL;
+}
+
+/* Give operations of one rule that name the same entity the same number. */
+static void number_entities(const gn_program *program, gn_rule *rule)
+{
+    for (uint32_t i = 0; i < rule->operation_count; i++) {
+        gn_operation *operation = &rule->operations[i];
+        const gn_reference *reference = entity_reference(program, operation);
+        for (uint32_t j = 0; reference != NULL && j < i && operation->entity == GN_NONE; j++) {
+            const gn_operation *before = &rule->operations[j];
+            const gn_reference *other = entity_reference(program, before);
+            if (other != NULL && before->document == operation->document && same_reference(reference, other)) {
+                operation->entity = before->entity;
+            }
+        }
+        if (reference != NULL && operation->entity == GN_NONE && rule->entity_count < GN_RULE_ENTITIES) {
+            operation->entity = rule->entity_count++;
+        }
+    }
+}
+
+/* May gn_apply_plain do it: one slot of an entity, of a value that needs no working out. */
+static void mark_plain(const gn_program *program, gn_operation *operation)
+{
+    const gn_document *document = &program->documents[operation->document];
+    const uint32_t first = document->is_record ? 0 : 1;
+    bool is_single = document->is_record || operation->segments[0].kind == GN_SEGMENT_AT;
+    bool known = is_single || operation->entity != GN_NONE;
+    gn_int128 step;
+    if (!known || operation->slot == GN_NONE || operation->segment_count != first + 1) {
+        return;
+    }
+    const gn_name *field = &operation->segments[first].literal;
+    if (is_single && (gn_derive_owns(document, field, 1) || (document->has_root && gn_name_equal(*field, document->root)))) {
+        return;
+    }
+    if (operation->code == GN_INC && operation->value_kind == GN_VALUE_LITERAL && operation->literal.size <= 18 &&
+        gn_integer_parse(operation->literal, &step)) {
+        operation->has_step = true;
+        operation->step = (int64_t)step;
+    }
+    operation->is_plain = operation->has_step || operation->code == GN_MAX || operation->code == GN_MIN;
+}
+
 static uint32_t get_source(decoder *in, gn_name name, bool has_when)
 {
     gn_program *program = in->program;
@@ -436,6 +501,12 @@ static void get_rule(decoder *in, gn_rule *rule)
     rule->operations = get_array(in, rule->operation_count, sizeof *rule->operations);
     for (uint32_t i = 0; in->status == GN_OK && i < rule->operation_count; i++) {
         rule->operations[i] = get_operation(in);
+    }
+    if (in->status == GN_OK) {
+        number_entities(program, rule);
+        for (uint32_t i = 0; i < rule->operation_count; i++) {
+            mark_plain(program, &rule->operations[i]);
+        }
     }
 }
 

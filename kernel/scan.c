@@ -5,10 +5,6 @@
  * bit must not reach a document); what this file refuses, `verify` places and `recover` brings back. */
 #include "scan.h"
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
 #define DEPTH_MAX 1024u     /* of values inside each other; entry allows 128 and a path in the rules 64 more */
 
 const uint8_t *gn_scan_fail(gn_scanner *scan, int status, const uint8_t *at)
@@ -26,28 +22,6 @@ const uint8_t *gn_scan_fail_byte(gn_scanner *scan, const uint8_t *at)
 }
 
 /* ---- strings ---- */
-
-/* The first byte that is not plain ASCII text: a quote, a backslash, a control character, or beyond ASCII. */
-static inline const uint8_t *plain_end(const uint8_t *at, const uint8_t *end)
-{
-#if defined(__SSE2__)
-    while (end - at >= 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-        __m128i special = _mm_or_si128(
-            _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))),
-            _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)));
-        unsigned mask = (unsigned)_mm_movemask_epi8(special);
-        if (mask != 0) {
-            return at + __builtin_ctz(mask);
-        }
-        at += 16;
-    }
-#endif
-    while (at < end && *at >= 0x20 && *at < 0x80 && *at != '"' && *at != '\\') {
-        at++;
-    }
-    return at;
-}
 
 static inline bool is_tail(uint8_t byte)
 {
@@ -100,7 +74,7 @@ static const uint8_t *check_escape(gn_scanner *scan, const uint8_t *at)
 static const uint8_t *check_string(gn_scanner *scan, const uint8_t *at)
 {
     for (;;) {
-        at = plain_end(at, scan->end);
+        at = gn_plain_end(at, scan->end);
         if (at >= scan->end) {
             return gn_scan_fail(scan, GN_JSON_ENDS_EARLY, at);
         }
@@ -120,7 +94,7 @@ static const uint8_t *check_string(gn_scanner *scan, const uint8_t *at)
 const uint8_t *gn_skip_string(const uint8_t *at, const uint8_t *end)
 {
     for (;;) {
-        at = plain_end(at, end);
+        at = gn_plain_end(at, end);
         if (at >= end) {
             return end;
         }
@@ -131,42 +105,17 @@ const uint8_t *gn_skip_string(const uint8_t *at, const uint8_t *end)
     }
 }
 
-/* The key at a quote, by the first 16 bytes where it is short and plain, which nearly all are. */
-static const uint8_t *read_key(gn_scanner *scan, const uint8_t *at, gn_key *key)
-{
-    const uint8_t *first = at + 1;
-#if defined(__SSE2__)
-    if (scan->end - first >= 16) {
-        const uint8_t *end = plain_end(first, first + 16);
-        if (end < first + 16 && *end == '"') {
-            uint32_t size = (uint32_t)(end - first);
-            uint64_t word;
-            memcpy(&word, first, 8);
-            word = __builtin_bswap64(word);
-            key->text = (gn_name){first, size};
-            key->prefix = size >= 8 ? word : size == 0 ? 0 : word & (UINT64_MAX << (64 - 8 * size));
-            key->escaped = false;
-            return end + 1;
-        }
-    }
-#endif
-    const uint8_t *behind = check_string(scan, first);
-    if (behind != NULL) {
-        *key = gn_key_of((gn_name){first, (uint32_t)(behind - first - 1)}, behind);
-    }
-    return behind;
-}
-
-const uint8_t *gn_check_key(gn_scanner *scan, const uint8_t *at, gn_key *key)
+const uint8_t *gn_check_key_slowly(gn_scanner *scan, const uint8_t *at, gn_key *key)
 {
     gn_key found;
     if (at >= scan->end || *at != '"') {
         return gn_scan_fail_byte(scan, at);
     }
-    const uint8_t *behind = read_key(scan, at, &found);
+    const uint8_t *behind = check_string(scan, at + 1);
     if (behind == NULL) {
         return NULL;
     }
+    found = gn_key_of((gn_name){at + 1, (uint32_t)(behind - at - 2)}, behind);
     if (behind >= scan->end || *behind != ':') {
         return gn_scan_fail_byte(scan, behind);
     }

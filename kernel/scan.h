@@ -4,6 +4,10 @@
 
 #include "state.h"
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 typedef struct gn_scanner {
     const uint8_t *start;
     const uint8_t *end;
@@ -23,11 +27,64 @@ const uint8_t *gn_scan_fail(gn_scanner *scan, int status, const uint8_t *at);
 /* The same for a byte that cannot stand there, or that is missing. */
 const uint8_t *gn_scan_fail_byte(gn_scanner *scan, const uint8_t *at);
 
+/* The first byte that is not plain ASCII text: a quote, a backslash, a control character, or beyond ASCII. */
+static inline const uint8_t *gn_plain_end(const uint8_t *at, const uint8_t *end)
+{
+#if defined(__SSE2__)
+    while (end - at >= 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+        __m128i special = _mm_or_si128(
+            _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))),
+            _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)));
+        unsigned mask = (unsigned)_mm_movemask_epi8(special);
+        if (mask != 0) {
+            return at + __builtin_ctz(mask);
+        }
+        at += 16;
+    }
+#endif
+    while (at < end && *at >= 0x20 && *at < 0x80 && *at != '"' && *at != '\\') {
+        at++;
+    }
+    return at;
+}
+
 /* Each steps over what it checked and returns what is behind it, NULL on failure. */
 
 /* A key and its colon. *key, the text between the quotes, must come behind the one that stood in *key before. */
-const uint8_t *gn_check_key(gn_scanner *scan, const uint8_t *at, gn_key *key);
+const uint8_t *gn_check_key_slowly(gn_scanner *scan, const uint8_t *at, gn_key *key);
 /* One value of any depth; `depth` values are open around it. */
 const uint8_t *gn_check_value(gn_scanner *scan, const uint8_t *at, uint32_t depth);
+
+/* Where a string of plain text ends that is at most 15 bytes long, or NULL; `at` is behind the opening quote. */
+static inline const uint8_t *gn_short_string_end(const gn_scanner *scan, const uint8_t *at)
+{
+    if (scan->end - at < 16) {
+        return NULL;
+    }
+    const uint8_t *end = gn_plain_end(at, at + 16);
+    return end < at + 16 && *end == '"' ? end : NULL;
+}
+
+/* gn_check_key_slowly, with nearly all keys in a few instructions: short, plain, greater by their prefix. */
+static inline const uint8_t *gn_check_key(gn_scanner *scan, const uint8_t *at, gn_key *key)
+{
+    const uint8_t *end = at < scan->end && *at == '"' ? gn_short_string_end(scan, at + 1) : NULL;
+    if (end == NULL || end[1] != ':') {
+        return gn_check_key_slowly(scan, at, key);
+    }
+    const uint32_t size = (uint32_t)(end - at - 1);
+    uint64_t prefix;
+    memcpy(&prefix, at + 1, 8);
+    prefix = __builtin_bswap64(prefix);
+    prefix = size >= 8 ? prefix : size == 0 ? 0 : prefix & (UINT64_MAX << (64 - 8 * size));
+    if (key->text.bytes != NULL && (key->escaped || prefix <= key->prefix)) {
+        return gn_check_key_slowly(scan, at, key);
+    }
+    key->text = (gn_name){at + 1, size};
+    key->prefix = prefix;
+    key->escaped = false;
+    return end + 2;
+}
 
 #endif

@@ -148,9 +148,14 @@ typedef struct gn_operation {
     uint32_t segment_count;
     gn_segment *segments;
     uint32_t slot;          /* of the first field, when it is written out and a slot; else GN_NONE */
+    uint32_t entity;        /* which of the rule's entities it names, or GN_NONE: look it up */
+    bool is_plain;          /* inc, max or min of one slot: gn_apply_plain may do it */
+    bool has_step;          /* inc by this literal */
+    int64_t step;
     gn_name literal;
     gn_reference reference;
 } gn_operation;
+#define GN_RULE_ENTITIES 8u
 typedef struct gn_rule {
     uint32_t source;        /* GN_NONE: the delta itself */
     bool has_when;
@@ -161,6 +166,7 @@ typedef struct gn_rule {
     gn_template *keys;
     uint32_t operation_count;
     gn_operation *operations;
+    uint32_t entity_count;  /* entities that its operations name by one reference, at most GN_RULE_ENTITIES */
 } gn_rule;
 /* A member of the delta whose items rules run over; the last one is `ops`. */
 typedef struct gn_source_plan {
@@ -412,6 +418,9 @@ typedef struct gn_path {
 
 /* GN_OK with *reason GN_NO_REASON when it applied. value.size 0: none. */
 int gn_apply(gn_fold *fold, const gn_path *path, uint32_t code, gn_name value, bool own, uint32_t *reason);
+/* inc, max and min of a slot of an entity that is there: *done when it applied; else gn_apply says what became of it.
+ * value.size 0: the operation's own step. */
+int gn_apply_plain(gn_fold *fold, const gn_operation *operation, gn_entity *entity, gn_name value, bool *done);
 /* Set a place of a record or `@`, whoever owns it. */
 int gn_write(gn_fold *fold, const gn_path *path, gn_name value, uint32_t *reason);
 /* `into`: the body of an entity that is absent. */

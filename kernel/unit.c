@@ -80,6 +80,46 @@ static int operation_path(gn_work *work, const gn_operation *operation, gn_name 
     return GN_OK;
 }
 
+/* The entity of a plain operation, looked up once a unit; NULL: not there, or not by this short way. */
+static int unit_entity(gn_work *work, const gn_operation *operation, gn_entity **entities, gn_entity **entity)
+{
+    gn_fold *fold = work->fold;
+    const gn_document *document = &fold->program.documents[operation->document];
+    gn_name key;
+    bool missing;
+    if (operation->entity == GN_NONE) {
+        *entity = document->single;
+        return GN_OK;
+    }
+    *entity = entities[operation->entity];
+    if (*entity != NULL) {
+        return GN_OK;
+    }
+    if (!gn_segment_text(work, &operation->segments[0].template, &key, &missing)) {
+        return GN_NO_MEMORY;
+    }
+    bool is_at = !missing && document->has_root && key.size == 1 && key.bytes[0] == '@';
+    *entity = missing || is_at ? NULL : gn_state_find(fold, operation->document, key);
+    entities[operation->entity] = *entity;
+    return GN_OK;
+}
+
+/* Try the short way for an operation that is_plain; *done when it applied. */
+static int run_plain(gn_work *work, const gn_operation *operation, gn_entity **entities, bool *done)
+{
+    gn_entity *entity;
+    gn_name value = operation->literal;
+    *done = false;
+    int status = unit_entity(work, operation, entities, &entity);
+    if (status != GN_OK || entity == NULL) {
+        return status;
+    }
+    if (operation->value_kind == GN_VALUE_REFERENCE && !gn_reference_text(work, &operation->reference, &value)) {
+        return GN_NO_MEMORY;
+    }
+    return gn_apply_plain(work->fold, operation, entity, value, done);
+}
+
 static int run_operation(gn_work *work, const gn_operation *operation, gn_name *fields, gn_path *path,
                          uint32_t *reason)
 {
@@ -165,6 +205,7 @@ static int run_unit(gn_work *work, const gn_rule *rule)
     gn_name fields[GN_NAME_SEGMENTS_MAX];
     gn_name text = {NULL, 0};
     gn_path path;
+    gn_entity *entities[GN_RULE_ENTITIES] = {NULL};
     const gn_mark mark = work->need == NULL ? mark_of(work) : (gn_mark){0};
     uint32_t applied = rule->into != GN_NONE, optional = 0, first_reason = GN_NO_REASON;
     bool ended = false;
@@ -172,6 +213,14 @@ static int run_unit(gn_work *work, const gn_rule *rule)
     for (uint32_t i = 0; status == GN_OK && !ended && i < rule->operation_count; i++) {
         const gn_operation *operation = &rule->operations[i];
         uint32_t reason = GN_NO_REASON;
+        bool done = false;
+        if (operation->is_plain && work->need == NULL) {
+            status = run_plain(work, operation, entities, &done);
+        }
+        if (done || status != GN_OK) {
+            applied++;
+            continue;
+        }
         status = run_operation(work, operation, fields, &path, &reason);
         if (status != GN_OK || work->need != NULL) {
             continue;
