@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from goodneighbor.kernel import Event, Fold, Rules
-from goodneighbor.kernel import _kernel as kernel
 from goodneighbor.kernel import fold as fold_module
 from workload import RULES, Delta, Workload
 
 SEED = bytes(16)
-ffi, lib = kernel.ffi, kernel.lib
+ffi, lib = fold_module.ffi, fold_module.lib
 
 
 @dataclass(frozen=True)

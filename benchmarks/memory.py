@@ -1,16 +1,16 @@
 """The resident state beside the same state as Python dicts: `memory_vs_dicts`.
 
-Each side gets a process of its own, which makes the workload, settles, notes its resident size, builds
-the state after the last frame, and notes it again; what is between is the state with everything
-that stands beside it. What Python's own count of the dicts (tracemalloc) and the kernel's count of
-its arena say is printed too.
+Each side gets a process of its own, which makes the workload, notes its resident size, builds the
+state after the last frame, and notes it again; what is between is the state with everything that
+stands beside it. What Python's own count of the dicts (tracemalloc) and the kernel's count of its
+arenas say is printed too.
 
-Sketch, for the base state's 10,000 agents of 750 bytes and 100,000 posts of 150 bytes:
+Sketch, for 10,000 agents of 750 bytes and 100,000 posts of 150 bytes:
 
-    kernel      key and body as bytes, ~100 bytes an entity for its record and its place in the table,
-                cells for the members that rules name (16 bytes each): 750 + 250 and 150 + 120 bytes
-    dicts       each of 35 leaves 50 to 80 bytes as an object, dicts 200 to 900 bytes: 4 KB an agent,
-                0.9 KB a post (5 members: a dict of 350 bytes, 5 values, the key)
+    kernel      key and body as bytes, ~100 bytes an entity for its record and its place in the
+                table, 16 bytes a cell: 1.0 KB an agent, 0.3 KB a post: 40 MB
+    dicts       a leaf is an object of 30 to 80 bytes and 8 in its dict, a dict 200 to 900 bytes:
+                4 KB an agent, 0.9 KB a post (a dict of 350 bytes, 5 values, the key): 130 MB
 """
 
 import gc

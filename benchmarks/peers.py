@@ -8,7 +8,6 @@ workload takes them minutes. None of them orders events, checks for duplicates o
 import resource
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
@@ -28,12 +27,12 @@ reduce inputs as $d ({};
     | .stats.total_posts += 1
     | .channels[$p.channel].post_count += 1
     | .agents[$p.author].post_count += 1
-    | .agents[$p.author].heartbeat_last = ([.agents[$p.author].heartbeat_last, $p.created_at] | max))
+    | .agents[$p.author].heartbeat_last |= ([., $p.created_at] | max))
   | reduce $d.comments_added[] as $c (.;
     .stats.total_comments += 1
     | .agents[$c.author].comment_count += 1
-    | .agents[$c.author].heartbeat_last = ([.agents[$c.author].heartbeat_last, $c.created_at] | max))
-  | .stats.last_updated = ([.stats.last_updated, $d.utc] | max))
+    | .agents[$c.author].heartbeat_last |= ([., $c.created_at] | max))
+  | .stats.last_updated |= ([., $d.utc] | max))
 | .stats
 """
 

@@ -55,7 +55,7 @@ def _fold_frame(state: State, frame: list[Delta]) -> None:
 
 
 def _count(agents: State, item: dict[str, Any], field: str, utc: str) -> None:
-    agent = agents.get(item.get("author") or item.get("agent"))
+    agent = agents.get(item.get("author") or item.get("agent") or "")
     if agent is not None:
         agent[field] = agent.get(field, 0) + 1
         seen = item.get("created_at") or utc
