@@ -59,7 +59,7 @@ def merge3(rules: Rules, document: str, base: bytes, ours: bytes, theirs: bytes)
     Where both sides wrote, each something else (one a change, the other a removal; two entities
     under one new key; a set put into two orders), there is a conflict: the merged text then holds
     what the base held, or nothing, and both values are reported. Derived fields are never one: they
-    are computed at the next fold.
+    are computed at the next fold. Where there is no base, it is the document without entities.
 
     With ours and theirs changed places the result is the same but for the order of what both
     brought to an array.
@@ -69,7 +69,7 @@ def merge3(rules: Rules, document: str, base: bytes, ours: bytes, theirs: bytes)
     sides = ("base", "ours", "theirs")
     texts = [_compact(text, side) for text, side in zip((base, ours, theirs), sides, strict=True)]
     scratch, merged = _open_scratch(), ffi.new("gn_text *")
-    conflicts, count = ffi.new("const gn_conflict **"), ffi.new("uint64_t *")
+    conflicts, count = ffi.new("const gn_conflict **"), ffi.new("uint64_t *")  # into `texts`
     _call(lib.gn_merge3, scratch, rules, document, texts, sides, merged, conflicts, count)
     found = tuple(
         Conflict((_bytes(each.path) or b"").decode(), _bytes(each.ours), _bytes(each.theirs))
@@ -97,12 +97,12 @@ def _call(
     function: Any, scratch: Any, rules: Rules, document: str, texts: list[bytes],
     sides: tuple[str, ...], *results: Any,
 ) -> None:  # fmt: skip
-    names = [each.name for each in rules.documents]
+    indexes = {each.name: index for index, each in enumerate(rules.documents)}
     kept = [ffi.from_buffer(text) for text in (rules.program, *texts)]
     program, *given = [{"bytes": each, "size": len(each)} for each in kept]
     failed, position = ffi.new("uint32_t *"), ffi.new("uint64_t *")
     status = function(
-        scratch, ffi.new("gn_text *", program), names.index(document), ffi.new("gn_text[]", given),
+        scratch, ffi.new("gn_text *", program), indexes[document], ffi.new("gn_text[]", given),
         *results, failed, position,
     )  # fmt: skip
     if status != lib.GN_OK:

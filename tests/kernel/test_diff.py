@@ -1,8 +1,6 @@
 """`diff` gives operations that, folded onto the old document, give the new one, by its rules."""
 
 import json
-import subprocess
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,32 +10,11 @@ from goodneighbor.kernel import DeltaRejected, JsonRejected, Rules, canonical, d
 from hypothesis import Phase, given, settings
 
 from ..effort import examples
+from . import model_log
+from .conformance import CASES, load_cases, run_case
+from .history import FLEET, history
 from .versions import ROOT, RULES, compact, folded, versions
 
-FLEET = Rules.parse("""
-[documents.agents]
-path = "state/agents.json"
-root = "agents"
-[documents.agents.fields]
-post_count = "sum"
-comment_count = "sum"
-karma = "sum"
-heartbeat_last = "max"
-joined = "first"
-subscribed_channels = "set"
-"traits/*" = "max"
-[documents.channels]
-path = "state/channels.json"
-root = "channels"
-[documents.channels.fields]
-post_count = "sum"
-[documents.stats]
-path = "state/stats.json"
-kind = "record"
-[documents.stats.fields]
-total_posts = "sum"
-last_updated = "max"
-""")
 NOTHING = b"[]"
 
 
@@ -85,36 +62,7 @@ def test_a_document_does_not_differ_from_itself(drawn: tuple[str, list[bytes]]) 
     assert diff(RULES, name, text, canonical(text)) == NOTHING
 
 
-# Every version of a real fleet's state.
-
-
-def history(bundle: Path, tree: Path, path: str) -> list[bytes]:
-    """Read all versions of a file, oldest first; those that conflict markers broke are left out."""
-    git = ["git", "-C", str(tree)]
-    if not tree.is_dir():
-        subprocess.run(["git", "clone", "--quiet", str(bundle), str(tree)], check=True)
-    log = [*git, "log", "--reverse", "--format=%H", "--", path]
-    commits = subprocess.run(log, capture_output=True, check=True).stdout.decode().split()
-    asked = "".join(f"{commit}:{path}\n" for commit in commits).encode()
-    batch = [*git, "cat-file", "--batch"]
-    answer = subprocess.run(batch, input=asked, capture_output=True, check=True).stdout
-    return list(parsed(blobs(answer)))
-
-
-def blobs(answer: bytes) -> Iterator[bytes]:
-    while answer:
-        head, _, rest = answer.partition(b"\n")
-        size = int(head.split()[2])
-        yield rest[:size]
-        answer = rest[size + 1 :]
-
-
-def parsed(texts: Iterator[bytes]) -> Iterator[bytes]:
-    for text in texts:
-        try:
-            yield canonical(text)
-        except JsonRejected:
-            assert b"<<<<<<<" in text
+# Every version of a real fleet's state; every edit of the conformance cases.
 
 
 @pytest.mark.parametrize("name", ["agents", "stats", "channels"])
@@ -132,6 +80,22 @@ def test_every_version_of_a_real_fleet_follows_from_the_one_before(
             sizes[0] += len(json.loads(said))
             sizes[1] += len(said)
         print(f"{name} {way}: {len(walk)} versions, {sizes[0]} operations, {sizes[1]} bytes")
+
+
+@pytest.mark.skipif(not CASES.exists(), reason=f"the conformance cases are not here: {CASES}")
+def test_edits_taken_in_by_it_give_what_the_conformance_cases_expect(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def by_the_kernel(rules: Any, document: Any, old: Any, body: bytes) -> Any:
+        by_the_model(rules, document, old, body)  # refuses what is no edit
+        return json.loads(diff(Rules.parse(rules.text), document.name, compact(old), body))
+
+    by_the_model = model_log.ops_of_edit
+    monkeypatch.setattr(model_log, "ops_of_edit", by_the_kernel)
+    cases = [case for case in load_cases() if any("absorb" in step for step in case.log)]
+    assert len(cases) > 100
+    failed = {case.name: run_case(case, model_log.ModelStore) for case in cases}
+    assert {name: found for name, found in failed.items() if found} == {}
 
 
 # What each rule says, and what none can.

@@ -8,7 +8,7 @@ from goodneighbor.kernel import canonical, diff, meaning, merge3
 from goodneighbor.kernel._kernel import ffi, lib
 from goodneighbor.kernel.errors import KernelLimit
 
-from .versions import ROOT, RULES
+from .versions import ROOT, RULES, compact
 
 DOCUMENT = 0  # the rooted one
 MEMORY_MAX = 1 << 30
@@ -30,17 +30,17 @@ def version(number: int) -> bytes:
 TEXTS = [version(number) for number in (1, 2, 3)]
 
 
-def run(name: str, fail_at: int) -> tuple[int, list[bytes]]:
+def run(name: str, fail_at: int, versions: list[bytes] = TEXTS) -> tuple[int, list[bytes]]:
     """Give the status and the result in a scratch whose `fail_at`-th allocation fails."""
     scratch = lib.gn_scratch_open(MEMORY_MAX, fail_at)
     try:
-        return run_in(scratch, name)
+        return run_in(scratch, name, versions)
     finally:
         lib.gn_scratch_close(scratch)
 
 
-def run_in(scratch: Any, name: str) -> tuple[int, list[bytes]]:
-    kept = [ffi.from_buffer(text) for text in (RULES.program, *TEXTS)]
+def run_in(scratch: Any, name: str, versions: list[bytes] = TEXTS) -> tuple[int, list[bytes]]:
+    kept = [ffi.from_buffer(text) for text in (RULES.program, *versions)]
     program, *texts = [{"bytes": each, "size": len(each)} for each in kept]
     out, failed, position = ffi.new("gn_text *"), ffi.new("uint32_t *"), ffi.new("uint64_t *")
     head = (scratch, ffi.new("gn_text *", program), DOCUMENT, ffi.new("gn_text[]", texts), out)
@@ -74,6 +74,27 @@ def test_each_allocation_may_fail_and_the_first_good_run_is_right(name: str) -> 
     assert result == right
     print(f"{fail_at - 1} allocations of {name} failed")
     assert fail_at > 100
+
+
+@pytest.mark.parametrize("name", ["diff", "merge3"])
+def test_each_allocation_may_fail_wherever_a_buffer_has_to_grow(name: str) -> None:
+    for size in range(64):
+        texts = [short(number, size) for number in (1, 2, 3)]
+        for fail_at in range(1, 1000):
+            status, _ = run(name, fail_at, texts)
+            if status == lib.GN_OK:
+                break
+            assert status == lib.GN_NO_MEMORY
+        assert fail_at > 10
+
+
+def short(number: int, size: int) -> bytes:
+    pad = "p" * size
+    agent = {
+        "s": ["x", f"{pad}{number}", pad], "list": [pad, *range(1, number)],
+        f"{pad}/": number, "n": number, "deep": {pad: {"l": number}},
+    }  # fmt: skip
+    return compact({ROOT: {pad: agent, f"{pad}{number}": 1}, pad: number})
 
 
 @pytest.mark.parametrize("name", ["diff", "merge3"])

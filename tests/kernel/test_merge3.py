@@ -1,6 +1,7 @@
 """`merge3` applies two edits of one base by the fields' rules, and reports every conflict."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from hypothesis import Phase, given, settings
 
 from ..effort import examples
 from . import model_merge3
+from .history import FLEET, history
 from .model_json import compact, pretty
 from .versions import RULES, UNDERIVED, folded, versions
 
@@ -150,6 +152,21 @@ def test_without_a_conflict_it_is_both_diffs_folded_wherever_their_order_does_no
         assert found.text == one
     elif one == two:  # what a removal takes with it, the other side's removals below included
         assert all(None in (each.ours, each.theirs) for each in found.conflicts)
+
+
+@pytest.mark.parametrize("name", ["agents", "stats", "channels"])
+def test_versions_of_a_real_fleet_merge_the_same_with_their_sides_changed(
+    name: str, shared_data: Path, tmp_path: Path
+) -> None:
+    found = history(shared_data / "fleet-history.bundle", tmp_path / "fleet", f"state/{name}.json")
+    conflicts = 0
+    for base, ours, theirs in zip(found, found[1:], found[5:], strict=False):
+        one, two = merge3(FLEET, name, base, ours, theirs), merge3(FLEET, name, base, theirs, ours)
+        assert one.conflicts == tuple(Conflict(path, b, a) for path, a, b in two.conflicts)
+        assert unordered(json.loads(one.text)) == unordered(json.loads(two.text))
+        assert all(ours != theirs for _, ours, theirs in one.conflicts)
+        conflicts += len(one.conflicts)
+    print(f"{name}: {len(found) - 5} merges, {conflicts} conflicts")
 
 
 # Sentence by sentence.
