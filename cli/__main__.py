@@ -37,6 +37,10 @@ def _run(words: list[str]) -> int:
         from .hook import run_hook
 
         return run_hook(words[1:])
+    if words[:1] == ["merge-file"]:
+        from .merge_file import run_merge_file
+
+        return run_merge_file(words[1:])
     from .commands import run_command
 
     return run_command(words)

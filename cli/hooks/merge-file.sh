@@ -1,17 +1,19 @@
 #!/bin/sh
-# git's merge driver for the documents: base, ours (and the result), theirs, path.
+# git's merge driver for the documents: base, ours (where the result goes), theirs, path.
 #
-# Where `neighbor` does not run, what differs stands between conflict markers: with git's own text
-# merge two edits can meet in JSON that parses and means neither.
+# What `neighbor` merged by the rules is noted in `merged`, so that the commit may bring it. Where it
+# cannot, what differs stands between conflict markers, and never one side in silence: with git's own
+# text merge two edits can meet in JSON that parses and means neither.
 
-. "${0%/*}/settings"
+hooks=${0%/*}
+merged=${hooks%/*}/merged
+. "$hooks/settings"
 
-if [ -x "$neighbor" ]; then
-    "$neighbor" merge-file "$1" "$2" "$3" "$4"
-    code=$?
-    case $code in
-    0 | 3) exit "$code" ;; # merged, or refused with its markers in the file
-    esac
+if [ -x "$neighbor" ] && "$neighbor" merge-file "$1" "$2" "$3" "$4"; then
+    mkdir -p "$merged"
+    find "$merged" -type f -mtime +90 -exec rm -f {} +
+    blob=$(git hash-object --no-filters "$2") && : >"$merged/$blob"
+    exit
 fi
 empty=$2.empty
 : >"$empty"

@@ -315,16 +315,38 @@ def test_a_blob_that_the_merge_driver_made_is_let_through(guarded: Path) -> None
     git(guarded, "commit", "-q", "-a", "-m", "x")
 
 
-def test_two_edits_of_a_document_are_never_one_side_in_silence(guarded: Path) -> None:
-    """Lines far apart merge as text into JSON that nobody wrote: both stand in it, marked."""
-    agents = json.loads((guarded / AGENTS).read_text())
-    git(guarded, "branch", "-q", "ours")
-    for branch, name in (("theirs", "ada"), ("ours", "dee")):
-        git(guarded, "switch", "-q", "-C", branch, "main")
-        agents["agents"][name]["post_count"] += 5
-        edit(guarded, json.dumps(agents, indent=2) + "\n")
-        git(guarded, *QUIET, "commit", "-q", "-a", "-m", branch)
-        agents["agents"][name]["post_count"] -= 5
+def two_edits(site: Path, ours: tuple[str, str, object], theirs: tuple[str, str, object]) -> None:
+    """Make branches `ours` (checked out) and `theirs` that set one field of one agent each."""
+    for branch, (name, field, value) in (("theirs", theirs), ("ours", ours)):
+        git(site, "switch", "-q", "-c", branch, "main")
+        agents = json.loads((site / AGENTS).read_text())
+        agents["agents"][name][field] = value
+        edit(site, json.dumps(agents, indent=2) + "\n")
+        git(site, *QUIET, "commit", "-q", "-a", "-m", branch)
+
+
+def test_a_merge_joins_two_edits_of_a_document_by_meaning(guarded: Path) -> None:
+    two_edits(guarded, ("ada", "post_count", 5), ("ada", "post_count", 3))
+    git(guarded, "merge", "-q", "--no-edit", "theirs")
+    assert json.loads((guarded / AGENTS).read_text())["agents"]["ada"]["post_count"] == 8
+    edit(guarded, "{}")
+    git(guarded, "commit", "-q", "-a", "-m", "x", code=1)
+
+
+def test_what_cannot_be_merged_is_marked_and_not_committed(guarded: Path) -> None:
+    two_edits(guarded, ("ada", "name", "Ada L."), ("ada", "name", "Lady Ada"))
+    said = git(guarded, "merge", "theirs", code=1).text
+    assert f"{AGENTS}: both sides changed /agents/ada/name" in said
+    text = (guarded / AGENTS).read_text()
+    assert "<<<<<<< ours" in text
+    assert "Ada L." in text
+    assert "Lady Ada" in text
+    git(guarded, "commit", "-q", "-a", "--no-verify", "-m", "x", code=1)
+
+
+def test_without_neighbor_two_edits_are_never_one_side_in_silence(guarded: Path) -> None:
+    """Lines far apart would merge as text into JSON that nobody wrote: both stand in it, marked."""
+    two_edits(guarded, ("ada", "post_count", 5), ("dee", "post_count", 5))
     without_neighbor(guarded)
     git(guarded, "merge", "theirs", code=1)
     text = (guarded / AGENTS).read_text()
