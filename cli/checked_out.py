@@ -126,20 +126,20 @@ def prepare_lock(tree: Tree, token: str) -> int:
         os.close(descriptor)
 
 
-def take_lock(tree: Tree, wait_s: float = WAIT_S) -> None:
+def take_lock(tree: Tree) -> None:
     """Make the prepared file the index's lock.
 
     Raises:
-        TreeBusy: another git held it for all of `wait_s`.
+        TreeBusy: another git held it for all of WAIT_S.
     """
-    deadline_s = time.monotonic() + wait_s
+    deadline_s = time.monotonic() + WAIT_S
     while True:
         try:
             os.link(tree.git_folder / LOCK_BESIDE, tree.lock)
             return
         except FileExistsError:
             if time.monotonic() >= deadline_s:
-                raise TreeBusy(tree.lock, wait_s) from None
+                raise TreeBusy(tree.lock, WAIT_S) from None
             time.sleep(_POLL_S)
 
 

@@ -178,7 +178,8 @@ def swap(work: Work, old: str | None, new: str, why: str) -> bool:
     locks = [(tree, checked_out.prepare_lock(tree, token)) for tree in trees]
     start = old or git.empty_tree()
     move = Move(start, new, tuple(git.changed_paths(start, new)))
-    begun = settle.begin(work.store.folder, work.branch, (start, new), locks, token)
+    added = set(move.paths) - set(git.entries(start, move.paths))
+    begun = settle.begin(work.store.folder, work.branch, (start, new), locks, token, sorted(added))
     reached("commit: intent written")
     locked: list[Tree] = []
     try:

@@ -1,7 +1,10 @@
 """`neighbor frame`: open a frame, close it, and look at what became of it."""
 
+from pathlib import Path
+
 import click
 
+from ..kernel import Rules
 from ..store import FrameDetail, FrameRow
 from . import place
 from .answer import print_json, print_rows, warn
@@ -9,6 +12,8 @@ from .close import COMMAND as close_command
 from .command import Noun, command, frame_argument, json_option
 from .exits import DONE, FOUND
 from .frame_lines import frame_lines, print_unapplied, shape
+from .git import Git
+from .message import commit_of
 
 
 @click.group("frame", cls=Noun)
@@ -71,15 +76,19 @@ def list_command(as_json: bool) -> int:
 @frame_argument
 @json_option
 def show_command(frame: int, as_json: bool) -> int:
-    """Show who took part in FRAME, and what did not apply and why."""
-    detail = place.here().open_store().frame(frame)
+    """Show who took part in FRAME, what did not apply and why, and the commit that brought it."""
+    where = place.here()
+    store = where.open_store()
+    detail = store.frame(frame)
     if detail is None:
         warn(f"There is no frame {frame}.\n`neighbor frame list` lists them.")
         return FOUND
+    branch = Rules.parse(store.rules_text()).export.branch
+    commit = commit_of(Git(Path(where.common)), branch, frame) if detail.state == "closed" else None
     if as_json:
-        print_json(shape(detail))
+        print_json({**shape(detail), "commit": commit})
     else:
-        _print(detail)
+        _print(detail, f"{branch} {commit}" if commit else "")
     return DONE
 
 
@@ -96,9 +105,11 @@ def _row_shape(row: FrameRow) -> dict[str, object]:
     }
 
 
-def _print(detail: FrameDetail) -> None:
+def _print(detail: FrameDetail, commit: str) -> None:
     for line in frame_lines(detail):
         print(line)
+    if commit:
+        print(f"commit      {commit}")
     if detail.streams:
         print()
         print_rows(

@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..store.disk import DISK
 from ..store.step import reached
@@ -27,10 +28,20 @@ def begin(
     move: tuple[str, str],
     locks: Sequence[tuple[Tree, int]],
     token: str,
+    new_paths: Sequence[str],
 ) -> Intent:
-    """Say durably which branch and which trees are about to move, before any of it does."""
+    """Say durably which branch and which trees are about to move, before any of it does.
+
+    Of the paths that come new with the move it is kept where a file lay there already: going back
+    leaves one there.
+    """
     trees = [
-        {"folder": str(tree.folder), "git_folder": str(tree.git_folder), "inode": inode}
+        {
+            "folder": str(tree.folder),
+            "git_folder": str(tree.git_folder),
+            "inode": inode,
+            "lay": [path for path in new_paths if os.path.lexists(tree.folder / path)],
+        }
         for tree, inode in locks
     ]
     facts = {"branch": branch, "old": move[0], "new": move[1], "token": token, "trees": trees}
@@ -61,7 +72,7 @@ def settle_one(git: Git, begun: Intent, only: Sequence[Tree] | None = None) -> l
         tree = Tree(Path(told["folder"]), Path(told["git_folder"]))
         is_there = os.path.lexists(tree.folder / ".git") and tree.git_folder.is_dir()
         if is_there and (only is None or tree in only):
-            saved += _settle_tree(git, tree, facts, int(told["inode"]))
+            saved += _settle_tree(git, tree, facts, told)
         elif is_there:
             (tree.git_folder / checked_out.LOCK_BESIDE).unlink(missing_ok=True)
     intent.remove(begun)
@@ -75,23 +86,26 @@ def end(begun: Intent) -> None:
     reached("commit: intent away")
 
 
-def _settle_tree(git: Git, tree: Tree, facts: Mapping[str, object], inode: int) -> list[str]:
+def _settle_tree(
+    git: Git, tree: Tree, facts: Mapping[str, object], told: Mapping[str, Any]
+) -> list[str]:
     token, old, new = (str(facts[name]) for name in ("token", "old", "new"))
-    if not checked_out.holds_lock(tree, token, inode):
+    if not checked_out.holds_lock(tree, token, int(told["inode"])):
         checked_out.prepare_lock(tree, token)
         checked_out.take_lock(tree)
     try:
         paths = git.changed_paths(old, new)
-        return _bring(git, tree, (old, new), paths, str(facts["branch"]))
+        return _bring(git, tree, (old, new), paths, (str(facts["branch"]), set(told["lay"])))
     finally:
         checked_out.free_lock(tree)
         reached("settle: index unlocked")
 
 
 def _bring(
-    git: Git, tree: Tree, versions: tuple[str, str], paths: list[str], branch: str
+    git: Git, tree: Tree, versions: tuple[str, str], paths: list[str], told: tuple[str, set[str]]
 ) -> list[str]:
     """Make the changed paths, in index and files, those of the commit the tree stands on."""
+    branch, lay = told
     checked_out.copy_index(tree)
     inside = git.within(tree.folder, tree.index_beside)
     target = inside.head() or git.empty_tree()
@@ -106,8 +120,8 @@ def _bring(
         rescue.save(inside, theirs, saved[0])
     inside.stage({path: wanted.get(path) for path in ours})
     for path in [*files, *theirs]:
-        if wanted.get(path) is not None:
-            checked_out.put(git, tree, path, wanted[path])
+        # What lay there before git knew of it stays, in the version it was about to get.
+        checked_out.put(git, tree, path, wanted.get(path) or (new if path in lay else {}).get(path))
     inside.call("update-index", "-q", "--refresh", ends=(0, 1))
     if tree.index_beside.exists():
         checked_out.flush_files(tree, tuple(paths))
