@@ -27,6 +27,8 @@ from .frame_lines import shape as frame_shape
 from .gather import Gathered, gather, print_gathered
 from .gather import shape as gathered_shape
 from .git import Git
+from .tip_edits import TipEdits, print_edits
+from .tip_edits import shape as edits_shape
 
 
 @command(
@@ -44,7 +46,8 @@ def COMMAND(frame: int, expect: tuple[str, ...], wait: str | None, as_json: bool
     Where [export] commit is set in neighbor.toml, they are committed. Delta files in
     state/stream_deltas/ are collected first. A stream that is expected and has not reported after
     the wait gets a fallback delta. Exit code 1 says that neighbor.toml could not be used (the
-    rules in force stay), 3 that a document was not exported, 5 that the export waits.
+    rules in force stay) or that an edit in the commit was damage, 3 that a document was not
+    exported, 5 that the export waits.
     """
     where = place.here()
     tree = _tree(where)
@@ -56,16 +59,17 @@ def COMMAND(frame: int, expect: tuple[str, ...], wait: str | None, as_json: bool
     base = None if tree is None else DocumentFiles(tree, text)
     with progress(f"folding frame {frame}"):
         closed = store.close_frame(frame, expect=expect, rules_text=text, base=base)
-    exported = _export(where, store, tree)
+    edits = TipEdits()
+    exported = _export(where, store, tree, edits)
     if as_json:
-        print_json(_shape(store, gathered, closed, exported))
+        print_json(_shape(store, gathered, closed, exported) | {"edits": edits_shape(edits)})
     else:
-        _print(store, gathered, closed, exported)
+        _print(store, gathered, closed, edits, exported)
     if isinstance(exported, StoreBusy):
         return BUSY
     if isinstance(exported, Refused) or exported.refused:
         return REFUSED
-    return FOUND if closed.rules_error is not None else DONE
+    return FOUND if closed.rules_error is not None or edits.refused else DONE
 
 
 # What became of the documents: files, a commit, or why neither (the close stands all the same).
@@ -80,14 +84,15 @@ def _tree(where: place.Place) -> Path | None:
         return None
 
 
-def _export(where: place.Place, store: Store, tree: Path | None) -> Outcome:
+def _export(where: place.Place, store: Store, tree: Path | None, edits: TipEdits) -> Outcome:
     """Commit or write the documents as [export] says; a refusal does not undo the close."""
     rules = Rules.parse(store.rules_text())
     if not rules.export.commit:
         return NoMainTree(where.common) if tree is None else export.write(store, tree)
     try:
         with progress("committing"):
-            return commit(where, store, rules.export.branch, Order(asked_by=getpass.getuser()))
+            order = Order(asked_by=getpass.getuser(), absorb=edits)
+            return commit(where, store, rules.export.branch, order)
     except (StoreBusy, Refused) as stopped:
         return stopped
 
@@ -112,7 +117,9 @@ def _seconds(text: str) -> float:
         raise UsageInvalid(f"--wait: {malformed.reason}.") from malformed
 
 
-def _print(store: Store, gathered: Gathered, closed: Closed, exported: Outcome) -> None:
+def _print(
+    store: Store, gathered: Gathered, closed: Closed, edits: TipEdits, exported: Outcome
+) -> None:
     frames = sorted({closed.frame, *(sums.frame for sums in closed.folded)})
     for frame in frames:
         detail = store.frame(frame)
@@ -124,6 +131,7 @@ def _print(store: Store, gathered: Gathered, closed: Closed, exported: Outcome) 
         warn(
             f"{closed.rules_error}\nThe rules in force stay. Mend neighbor.toml, then close again."
         )
+    print_edits(edits)
     if isinstance(exported, Exported):
         export.print_exported(store, exported)
     elif isinstance(exported, Committed):
@@ -141,7 +149,7 @@ def _shape(
         "folded": [frame_shape(detail) for detail in details if detail is not None],
         "fallbacks": list(closed.fallbacks),
         "rules_error": None if closed.rules_error is None else str(closed.rules_error),
-        "state_digest": closed.state_digest,
+        "state_digest": store.state_digest(),  # the edits taken in included
         "gathered": gathered_shape(gathered),
         "export": _export_shape(store, exported),
     }

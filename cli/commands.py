@@ -11,6 +11,7 @@ MODULES = {
     "drain": "drain",
     "frame": "frame",
     "export": "export",
+    "absorb": "absorb",
     "show": "show",
     "status": "status",
     "verify": "verify",

@@ -16,6 +16,8 @@ from .commit_lines import committed_shape, print_committed
 from .errors import UsageInvalid
 from .exits import DONE, FOUND, REFUSED
 from .push import push
+from .tip_edits import TipEdits, print_edits
+from .tip_edits import shape as edits_shape
 
 
 @command("export", "neighbor export", "neighbor export --check", "neighbor export --commit")
@@ -65,8 +67,9 @@ def COMMAND(
     if commit or remote is not None:
         if check:
             raise UsageInvalid("--check compares files; it does not go with --commit or --push.")
-        order = Order(allow_loss, getpass.getuser(), rescue, forward)
-        return _commit(where, store, order, remote, as_json=as_json)
+        edits = TipEdits(allow_loss)
+        order = Order(allow_loss, getpass.getuser(), rescue, forward, absorb=edits)
+        return _commit(where, store, order, edits, remote, as_json=as_json)
     if rescue or forward:
         raise UsageInvalid("--rescue and --forward go with --commit or --push.")
     exported = write(store, where.main_tree(), check=check, allow_loss=allow_loss)
@@ -78,7 +81,13 @@ def COMMAND(
 
 
 def _commit(
-    where: place.Place, store: Store, order: Order, remote: str | None, *, as_json: bool
+    where: place.Place,
+    store: Store,
+    order: Order,
+    edits: TipEdits,
+    remote: str | None,
+    *,
+    as_json: bool,
 ) -> int:
     branch = Rules.parse(store.rules_text()).export.branch
     with progress("committing"):
@@ -87,12 +96,16 @@ def _commit(
         else:
             committed = push(where, store, branch, order, remote)
     if as_json:
-        print_json(committed_shape(store, committed) | ({"pushed": remote} if remote else {}))
+        told = committed_shape(store, committed) | {"edits": edits_shape(edits)}
+        print_json(told | ({"pushed": remote} if remote else {}))
     else:
+        print_edits(edits)
         print_committed(store, committed)
         if remote is not None:
             print(f"pushed to {remote}")
-    return REFUSED if committed.refused else DONE
+    if committed.refused:
+        return REFUSED
+    return FOUND if edits.refused else DONE
 
 
 def write(

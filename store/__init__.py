@@ -8,12 +8,15 @@ from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .absorb import Absorbed, TakenIn
     from .append import Appended
     from .collect import Collected
+    from .edit import Edit
     from .errors import (
         DeltaRejected,
         DocumentRefused,
         DocumentUnknown,
+        EditRefused,
         FramePassed,
         GoodneighborError,
         LockLost,
@@ -42,12 +45,15 @@ if TYPE_CHECKING:
     from .verify import Fault
 
 _HOME = {
+    "absorb": ("Absorbed", "TakenIn"),
     "append": ("Appended",),
     "collect": ("Collected",),
+    "edit": ("Edit",),
     "errors": (
         "DeltaRejected",
         "DocumentRefused",
         "DocumentUnknown",
+        "EditRefused",
         "FramePassed",
         "GoodneighborError",
         "LockLost",
@@ -78,6 +84,7 @@ _HOME = {
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "Absorbed",
     "Appended",
     "Closed",
     "Collected",
@@ -87,6 +94,8 @@ __all__ = [
     "DocumentStatus",
     "DocumentUnknown",
     "Drained",
+    "Edit",
+    "EditRefused",
     "Exported",
     "Fault",
     "FrameDetail",
@@ -114,6 +123,7 @@ __all__ = [
     "StoreTooNew",
     "StoreUnwritable",
     "StreamStatus",
+    "TakenIn",
     "Unapplied",
     "Withheld",
 ]

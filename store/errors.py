@@ -15,6 +15,7 @@
         ├── StoreTooNew            a newer goodneighbor made it
         ├── StoreOnNetwork         its folder is on a network file system
         ├── DocumentRefused        a document's file cannot be taken in as it is
+        ├── EditRefused            an edit made outside the store is no edit
         ├── DocumentUnknown        state was given for a document that the rules do not have
         └── FramePassed            a later frame has closed already
 
@@ -27,6 +28,7 @@ __all__ = [
     "DeltaRejected",
     "DocumentRefused",
     "DocumentUnknown",
+    "EditRefused",
     "FramePassed",
     "GoodneighborError",
     "LockLost",
@@ -179,6 +181,21 @@ class DocumentRefused(Refused):
         super().__init__(
             f"Not taken in: {path or document}: {reason}.\n"
             "Bring back the last good version (`git log -- FILE` finds it), then run this again."
+        )
+
+
+class EditRefused(Refused):
+    """An edit of a document cannot be taken in; the store's version stays."""
+
+    def __init__(self, document: str, path: str | None, reason: str) -> None:
+        self.document = document
+        self.path = path
+        self.reason = reason
+        place = path or document
+        super().__init__(
+            f"Not taken in: {place}: {reason}.\n"
+            f"Mend it and run `neighbor absorb {place}`, or go on with the store's version: "
+            "`neighbor export`."
         )
 
 

@@ -15,6 +15,7 @@ STEPS = (
     "append: note written",
     "append: note flushed",
     "append: folder flushed",
+    "absorb: note kept",
     "open: rows inserted",
     "open: committed",
     "known: rows inserted",

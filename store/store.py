@@ -399,11 +399,15 @@ class Store:
             return absorb(writer, edit, hands, seed=self._seed())
 
     def taken_in(self, since_frame: int = 0) -> "list[TakenIn]":
-        """Return the edits absorbed into a frame or one after it, the newest first."""
-        from .absorb import taken_in
+        """Return the edits absorbed into a frame or one after it, the newest first.
 
-        with self._writing("drain") as writer:
-            self._drain(writer)
+        What an absorb that was cut short left is folded first.
+        """
+        from .absorb import Hands, settle, taken_in
+
+        with self._writing("absorb") as writer:
+            hands = Hands(self._notes().append, lambda: self._drain(writer), self._clock.tick)
+            settle(writer, hands, seed=self._seed())
             return list(taken_in(writer.cursor(), since_frame))
 
     def written(self, root: "Path", document: str) -> bytes | None:

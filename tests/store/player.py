@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from goodneighbor.kernel import Rules, canonical
-from goodneighbor.store import DeltaRejected, Store
+from goodneighbor.store import DeltaRejected, Edit, EditRefused, Store
 
 
 class Player:
@@ -26,7 +26,10 @@ class Player:
         self.store.close_frame(frame, expect=expect, rules_text=rules_text)
 
     def absorb(self, document: str, body: bytes) -> None:
-        raise NotImplementedError(f"absorbing {document} comes with the guard")
+        try:
+            self.store.absorb(Edit(document, body))
+        except EditRefused:
+            return  # an edit that is refused changes nothing
 
     @property
     def quarantined(self) -> int:
