@@ -33,24 +33,24 @@ static int check_text(gn_arena *arena, const gn_document *document, const gn_tex
 
 /* ---- members ---- */
 
-static void step(gn_side *side)
+static void step(gn_side *side, const gn_extents *extents)
 {
     if (side->at >= side->end) {
         side->key = side->value = (gn_name){NULL, 0};
         return;
     }
     const uint8_t *key_end = gn_skip_string(side->at + 1, side->end);
-    const uint8_t *value_end = gn_skip(key_end + 1, side->end);
+    const uint8_t *value_end = gn_extents_skip(extents, key_end + 1, side->end);
     side->key = (gn_name){side->at + 1, (uint32_t)(key_end - side->at - 2)};
     side->value = (gn_name){key_end + 1, (uint32_t)(value_end - key_end - 1)};
     side->at = value_end < side->end ? value_end + 1 : value_end;
 }
 
-static void open_side(gn_side *side, gn_name object)
+static void open_side(gn_side *side, const gn_extents *extents, gn_name object)
 {
     assert(gn_is_object(object));
     *side = (gn_side){.at = object.bytes + 1, .end = object.bytes + object.size - 1};
-    step(side);
+    step(side, extents);
 }
 
 bool gn_walk_next(gn_walk *walk, gn_name *values)
@@ -72,7 +72,7 @@ bool gn_walk_next(gn_walk *walk, gn_name *values)
         bool has_it = side->key.bytes != NULL && gn_name_equal(side->key, level->key);
         values[i] = has_it ? side->value : (gn_name){NULL, 0};
         if (has_it) {
-            step(side);
+            step(side, &walk->extents[i]);
         }
     }
     return true;
@@ -171,7 +171,7 @@ bool gn_walk_enter(gn_walk *walk, const gn_name *objects)
         level.rule = field_rule(walk->document, above->key, true);
     }
     for (uint32_t i = 0; i < walk->side_count; i++) {
-        open_side(&level.sides[i], objects[i]);
+        open_side(&level.sides[i], &walk->extents[i], objects[i]);
     }
     return push_level(walk, &level);
 }
@@ -221,7 +221,11 @@ int gn_walk_open(gn_walk *walk, gn_arena *arena, const gn_text *program, uint32_
         if (status != GN_OK) {
             return status;
         }
-        open_side(&level.sides[i], (gn_name){texts[i].bytes, (uint32_t)texts[i].size});
+        const gn_name text = {texts[i].bytes, (uint32_t)texts[i].size};
+        if (!gn_extents_open(arena, text, &walk->extents[i])) {
+            return GN_NO_MEMORY;
+        }
+        open_side(&level.sides[i], &walk->extents[i], text);
     }
     if (!put_document_name(walk)) {
         return GN_NO_MEMORY;

@@ -19,6 +19,13 @@
 
 enum gn_level_kind { GN_LEVEL_TOP = 0, GN_LEVEL_MAP, GN_LEVEL_ENTITY, GN_LEVEL_FIELD, GN_LEVEL_DEEPER };
 
+/* The arrays and objects of a text that are not small, by where they start. */
+typedef struct gn_extents {
+    const uint8_t *text;
+    uint32_t count;
+    const gn_span *spans;
+} gn_extents;
+
 /* The next member of one version's object; key.bytes NULL: there is none. */
 typedef struct gn_side {
     const uint8_t *at;      /* behind that member */
@@ -43,6 +50,7 @@ typedef struct gn_walk {
     uint32_t depth;         /* levels in use; the last one is the object at hand */
     uint32_t room;
     gn_level *levels;
+    gn_extents extents[GN_SIDES_MAX];
     gn_buffer pointer;
 } gn_walk;
 
@@ -70,6 +78,13 @@ bool gn_walk_pointer(gn_walk *walk, gn_name *pointer);
 
 /* What stands in after's array behind all that stands in before's; false when it did not grow at its end alone. */
 bool gn_array_grew(gn_name before, gn_name after, gn_name *more);
+
+/* ---- extents.c: stepping over values without reading them again ---- */
+
+/* False when memory ends. The text is canonical. */
+bool gn_extents_open(gn_arena *arena, gn_name text, gn_extents *extents);
+/* Step over the value at `at`, as gn_skip does. */
+const uint8_t *gn_extents_skip(const gn_extents *extents, const uint8_t *at, const uint8_t *end);
 
 /* ---- elements.c: arrays as sets ---- */
 
