@@ -228,15 +228,21 @@ def _parent(work: Work, commit: str, *, is_local: bool) -> Parent:
         ours = work.store.store_id()
         if found.manifest.store_id != ours:
             raise OtherStore(work.branch, found.manifest.store_id, ours)
-        if is_local and not work.order.forward:
-            _check_not_reverted(work, found)
+        if not work.order.forward:
+            _check_not_reverted(work, commit, found, is_local=is_local)
     taken = work.order.absorb(work.store, Tip(work.git, work.branch, commit, found))
     return Parent(commit, found, taken)
 
 
-def _check_not_reverted(work: Work, found: Found) -> None:
+def _check_not_reverted(work: Work, commit: str, found: Found, *, is_local: bool) -> None:
+    """Refuse a commit behind our last export: the branch's own, or one that has that export in it.
+
+    A remote's tip that has not got the export yet is only behind.
+    """
     last = work.git.resolve(work.exported_ref)
-    exported = None if last is None else manifest.newest(work.git, last)
+    if last is None or not (is_local or work.git.is_ancestor(last, commit)):
+        return
+    exported = manifest.newest(work.git, last)
     if exported is not None and found.manifest.position < exported.manifest.position:
         positions = (found.manifest.position, exported.manifest.position)
         raise ExportReverted(work.branch, *positions, exported.commit)

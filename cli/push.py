@@ -92,8 +92,10 @@ def _export_over(work: Work, theirs: Remote, remote: str) -> Committed | None:
         git.move_refs({log_branch.REF: (None, theirs.log_tip)}, "goodneighbor: log")
     if theirs.tip is None or (tip is not None and git.is_ancestor(theirs.tip, tip)):
         return export_on(work, tip, [] if tip is None else [tip])
-    if tip is None or _only_exports(work, theirs.tip, tip):
-        return export_on(work, tip, [theirs.tip], beside=[] if tip is None else [tip])
+    if tip is None or git.is_ancestor(tip, theirs.tip):
+        return export_on(work, tip, [theirs.tip])
+    if _only_exports(work, theirs.tip, tip):
+        return export_on(work, tip, [theirs.tip], beside=[tip])
     tree = _merge(work, tip, theirs.tip, remote)
     return export_on(work, tip, [tip, theirs.tip], base=tree)
 

@@ -2,9 +2,9 @@
 
     life: copy the template -> play a role, KILL at a step -> the next command -> judge
 
-Roles: a commit; one that saves edits in its way; a push; a push that somebody else outruns; and the
-settling of a commit that was killed before. Some kills also leave a file torn, as a git that dies in
-the middle of writing it does, or find that a person wrote into it meanwhile.
+Roles: a commit; one that saves edits in its way; a push; a push that somebody else outruns; and
+the settling of a commit that was killed before. Some kills also leave a file torn, as a git that
+dies in the middle of writing it does, or find that a person wrote into it meanwhile.
 """
 
 import argparse
