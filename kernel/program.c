@@ -54,7 +54,7 @@ static gn_name get_name(decoder *in)
     uint32_t size = get_number(in, 4);
     if (in->status != GN_OK || (size_t)(in->end - in->at) < size) {
         refuse(in, GN_PROGRAM_INVALID);
-        return (gn_name){NULL, 0};
+        return (gn_name){in->start, 0}; /* no NULL, which not even zero may be added to */
     }
     gn_name name = {in->at, size};
     in->at += size;
