@@ -20,6 +20,7 @@ class Held:
 
     events: dict[str, int] = field(default_factory=dict)  # id -> how many copies came beside it
     fallbacks: int = 0
+    edits: int = 0  # absorbed
     quarantined: list[str] = field(default_factory=list)  # bodies
 
 
@@ -53,6 +54,8 @@ def held(place: Place) -> Held:
     with closing(sqlite3.connect(database, uri=True)) as connection:
         found = _events(connection.cursor())
         rows = connection.execute("SELECT body FROM quarantine ORDER BY id")
+        edits = "SELECT count(*) FROM event WHERE kind = 'own' AND stream = 'git'"
+        (found.edits,) = connection.execute(edits).fetchone()
         found.quarantined = [body.decode() for (body,) in rows]
     return found
 

@@ -151,6 +151,7 @@ def _assert_there_is_something_to_lose(facts: Facts) -> None:
     assert any(facts.closed.events.values()), "no delta came twice"
     assert facts.closed.quarantined
     assert facts.closed.fallbacks
+    assert facts.closed.edits == ROUNDS
     assert facts.faults == []
 
 

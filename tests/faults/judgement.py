@@ -83,6 +83,8 @@ def same(facts: Facts, undisturbed: Facts) -> Iterator[str]:
     """Find where a store differs from one that nobody disturbed."""
     if facts.closed.events.keys() != undisturbed.closed.events.keys():
         yield "the log holds other events than an undisturbed one"
+    if facts.closed.edits != undisturbed.closed.edits:
+        yield f"{facts.closed.edits} edits absorbed, undisturbed {undisturbed.closed.edits}"
     for what in ("sums", "documents", "files"):
         found, meant = getattr(facts, what), getattr(undisturbed, what)
         yield from (

@@ -30,6 +30,7 @@ def recover(place: Place, script: Round, told: Collection[int], journal: Journal
         store.known_files(place.paths(script.known))
         store.collect(place.paths(script.files))
         store.close_frame(script.frame, expect=roles.expected())
+        roles.absorb(store, place, script)
         exported = store.export(place.tree)
         withheld = [f"{each.path}: {each.reason}" for each in exported.refused]
         withheld += [f"{each.path}: taken for somebody's work" for each in exported.saved]

@@ -4,12 +4,14 @@ Each runs in a process of its own, on a handle of its own, and tells the journal
 before it sends it, and what was acknowledged after `append` has returned. Nothing else counts.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from goodneighbor.store import DeltaRejected, Store
 from goodneighbor.store.disk import DISK, Disk
+from goodneighbor.store.edit import Edit
 
 from .journal import Journal
 from .script import BASE, RULES, SILENT, STREAMS, Round
@@ -111,6 +113,17 @@ def reader(place: Place, script: Round, journal: Journal, disk: Disk) -> None:
             store.document("agents")
 
 
+def absorb(store: Store, place: Place, script: Round) -> None:
+    """Take in an edit that somebody makes of a document: a channel more, once a round.
+
+    Again, it is an edit that changes nothing.
+    """
+    document = json.loads(store.document("channels"))
+    document["channels"].setdefault(f"made in {script.frame}", {"post_count": 1})
+    body = json.dumps(document).encode()
+    store.absorb(Edit("channels", body, path="state/channels.json", lies_under=place.tree))
+
+
 def create(place: Place, script: Round, journal: Journal, disk: Disk) -> None:
     """Make the store."""
     Store.create(place.store, RULES, BASE, disk=disk, wait_s=LOCK_WAIT_S)
@@ -131,5 +144,6 @@ def _close_frame(store: Store, place: Place, script: Round) -> None:
     for kept in store.quarantine_list():
         store.quarantine_retry(kept.id)
     store.close_frame(script.frame, expect=expected())
+    absorb(store, place, script)
     store.export(place.tree)
     store.replay()
