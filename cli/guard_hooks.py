@@ -2,8 +2,9 @@
 
 `<store>/hooks/`: our own hooks, `guard.sh` that they share, for every other hook of git a script
 that hands over to the one in force before, `settings`, and `known`: the commits that stood in the
-repository when the guard came, which a push does not judge. A file is replaced by a rename, so
-that a hook that runs meanwhile is whole.
+repository when the guard came, which a push does not judge. Where there was no hook, a link to its
+place stands: git sees none and starts no shell, and one that is added later runs. A file is
+replaced by a rename, so that a hook that runs meanwhile is whole.
 """
 
 import os
@@ -58,7 +59,7 @@ class Settings:
             f"chained={shlex.quote(self.chained)}\n"
             f"branch={shlex.quote(self.branch)}\n"
             "on_documents() {\n"
-            f'    "$@" -- {words}\n'
+            f'    exec "$@" -- {words}\n'
             "}\n"
         )
 
@@ -76,8 +77,10 @@ def write(folder: Path, put: Settings) -> None:
     _write(folder / "guard.sh", (SOURCES / "guard.sh").read_bytes(), 0o600)
     for name, source in _scripts(put.chained).items():
         _write(folder / name, (SOURCES / source).read_bytes(), 0o700)
-    for name in set(CHAINED_IF_THERE) - _scripts(put.chained).keys():
+    for name in {*CHAINED, *CHAINED_IF_THERE} - _scripts(put.chained).keys():
         (folder / name).unlink(missing_ok=True)
+    for name, target in _links(put.chained).items():
+        (folder / name).symlink_to(target)
 
 
 def write_known(folder: Path, git: Git) -> None:
@@ -94,7 +97,11 @@ def missing(folder: Path, put: Settings) -> list[str]:
     as_text = {SETTINGS: put.text().encode(), "guard.sh": (SOURCES / "guard.sh").read_bytes()}
     for name, source in _scripts(put.chained).items():
         as_text[name] = (SOURCES / source).read_bytes()
-    return sorted(name for name, data in as_text.items() if _bytes(folder / name) != data)
+    links = _links(put.chained)
+    wrong = [name for name, data in as_text.items() if _bytes(folder / name) != data]
+    wrong += [name for name, target in links.items() if _target(folder / name) != target]
+    # A hook that was added later runs through its link until the next `write`.
+    return sorted(name for name in wrong if _target(folder / name) != _place(put.chained, name))
 
 
 def program() -> str:
@@ -120,9 +127,29 @@ def _scripts(chained: str) -> dict[str, str]:
     scripts = {event: f"{event}.sh" for event in EVENTS} | {"merge-file": "merge-file.sh"}
     scripts["pre-merge-commit"] = "pre-commit.sh"  # it judges the same
     if chained:
-        there = [name for name in CHAINED_IF_THERE if os.access(Path(chained) / name, os.X_OK)]
-        scripts |= dict.fromkeys((*CHAINED, *there), "chain.sh")
+        names = [name for name in (*CHAINED, *CHAINED_IF_THERE) if name not in _links(chained)]
+        there = [name for name in names if name in CHAINED or _is_there(chained, name)]
+        scripts |= dict.fromkeys(there, "chain.sh")
     return scripts
+
+
+def _links(chained: str) -> dict[str, str]:
+    """Say where hooks would be that are not there; a relative folder is one in each tree."""
+    if not os.path.isabs(chained):
+        return {}
+    return {name: _place(chained, name) for name in CHAINED if not _is_there(chained, name)}
+
+
+def _is_there(chained: str, name: str) -> bool:
+    return os.access(_place(chained, name), os.X_OK)
+
+
+def _place(chained: str, name: str) -> str:
+    return os.path.join(chained, name)
+
+
+def _target(file: Path) -> str | None:
+    return os.readlink(file) if file.is_symlink() else None
 
 
 def _pathspecs(paths: Iterable[str]) -> Sequence[str]:
@@ -135,7 +162,7 @@ def _pathspecs(paths: Iterable[str]) -> Sequence[str]:
 
 
 def _write(file: Path, data: bytes, mode: int) -> None:
-    if _bytes(file) == data and file.stat().st_mode & 0o777 == mode:
+    if _target(file) is None and _bytes(file) == data and file.stat().st_mode & 0o777 == mode:
         return
     beside = file.with_name(f"{file.name}.new")
     beside.write_bytes(data)

@@ -15,6 +15,7 @@ RATIOS = {
     "fold": ["fold_vs_orjson", "fold_vs_python"],
     "emit": ["emit_vs_orjson", "emit_clean_vs_orjson"],
     "memory": ["memory_vs_dicts"],
+    "guard": ["hook_ms"],
 }
 
 

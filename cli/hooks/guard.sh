@@ -5,7 +5,8 @@
 # Read by the hooks with `.`; they run wherever git runs them, in any POSIX shell, so nothing here is
 # younger than POSIX.1-2008. The environment stays as git gave it: in a partial commit GIT_INDEX_FILE
 # names the index that is committed, and the other one holds the old version. `settings` is written
-# by `neighbor guard install`: $neighbor, $chained, $branch and the function on_documents.
+# by `neighbor guard install`: $neighbor, $chained, $branch and the function on_documents, which
+# puts the documents' paths behind a command and becomes that command: for subshells alone.
 
 hooks=${0%/*}
 hook=${0##*/}
@@ -39,6 +40,11 @@ is_nothing() {
     case $1 in
     *[!0]*) return 1 ;;
     esac
+}
+
+# List the documents that commits change against all of their parents, below each commit's id.
+changed_documents() {
+    on_documents git -c core.quotePath=false diff-tree --stdin --root -r -c --raw --no-renames
 }
 
 say() {

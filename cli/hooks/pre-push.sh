@@ -27,7 +27,7 @@ done
 if [ -n "$heads" ]; then
     # shellcheck disable=SC2046,SC2086 # object ids, one word each
     found=$(git rev-list --ignore-missing $heads --not --remotes $there $(cat "$hooks/known") |
-        on_documents git -c core.quotePath=false diff-tree --stdin --root -r -c --raw --no-renames)
+        changed_documents)
     [ -z "$found" ] || examine "$found" "$there" || refuse 'this push'
 fi
 if [ -n "$chained" ] && [ -x "$chained/$hook" ]; then

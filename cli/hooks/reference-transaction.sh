@@ -7,16 +7,15 @@
 # other people's and not refused; a stash that git made by itself (its subject ends in `: autostash`)
 # is stored after the harm is done, and refusing it would lose the changes.
 
+if [ "$1" != prepared ]; then # nothing can be refused any more, or not yet
+    . "${0%/*}/settings"
+    [ -n "$chained" ] && [ -x "$chained/reference-transaction" ] || exit 0
+    exec "$chained/reference-transaction" "$@"
+fi
+
 . "${0%/*}/guard.sh"
 
-# The chained hook sees what git gave us, byte for byte.
-replay() {
-    if [ -n "$chained" ] && [ -x "$chained/$hook" ]; then
-        printf '%s' "$given" | "$chained/$hook" "$@"
-    fi
-}
-
-if [ "$1" != prepared ] || ! is_guarding; then
+if ! is_guarding; then
     run_chained "$@"
     exit
 fi
@@ -72,11 +71,10 @@ is_autostash() {
     return 1
 }
 
-# List the documents that new commits change against all of their parents, below each commit's id.
-listing() {
+# List the new commits that touch the documents; nearly always there are none.
+new_commits() {
     # shellcheck disable=SC2086 # object ids, one word each
-    git rev-list --ignore-missing $heads --not --all "$@" 2>/dev/null |
-        on_documents git -c core.quotePath=false diff-tree --stdin --root -r -c --raw --no-renames
+    on_documents git rev-list --ignore-missing --full-history $heads --not --all "$@" 2>/dev/null
 }
 
 if [ -n "$stash" ] && is_main_tree && is_fleet_running && ! is_autostash "$stash"; then
@@ -87,11 +85,16 @@ if [ -n "$stash" ] && is_main_tree && is_fleet_running && ! is_autostash "$stash
     exit 1
 fi
 if [ -n "$heads" ]; then
-    found=$(listing)
-    if [ -n "$found" ] && [ -f "$git_folder/FETCH_HEAD" ]; then # `git pull URL` has no other ref
+    commits=$(new_commits)
+    if [ -n "$commits" ] && [ -f "$git_folder/FETCH_HEAD" ]; then # `git pull URL` has no other ref
         # shellcheck disable=SC2046 # object ids
-        found=$(listing $(sed -n '1,1000s/^\([0-9a-f]\{40,64\}\).*/\1/p' "$git_folder/FETCH_HEAD"))
+        commits=$(new_commits $(sed -n '1,1000s/^\([0-9a-f]\{40,64\}\).*/\1/p' \
+            "$git_folder/FETCH_HEAD"))
     fi
-    [ -z "$found" ] || examine "$found" "$before" || refuse 'this commit'
+    if [ -n "$commits" ]; then
+        examine "$(printf '%s\n' "$commits" | changed_documents)" "$before" || refuse 'this commit'
+    fi
 fi
-replay "$@"
+if [ -n "$chained" ] && [ -x "$chained/$hook" ]; then # it sees what git gave us, byte for byte
+    printf '%s' "$given" | "$chained/$hook" "$@"
+fi

@@ -50,8 +50,14 @@ def guarded(site: Path, neighbor: Neighbor, shell: Path) -> Path:
     """The site with the guard in force, every hook run by the shell."""
     neighbor("init", "--commit")
     export(site)
+    for name in ("commit-msg", "reference-transaction", "pre-push"):
+        chained = site / ".git" / "hooks" / name
+        chained.write_text(f"#!{shell}\ncat >>'{site}/.git/ran'\n")
+        chained.chmod(0o755)
     neighbor("guard", "install")
     for script in (site / ".git" / "goodneighbor" / "hooks").iterdir():
+        if script.is_symlink():
+            continue  # no hook there
         text = script.read_text()
         if text.startswith("#!/bin/sh\n"):
             script.write_text(text.replace("#!/bin/sh", f"#!{shell}", 1))
@@ -78,6 +84,8 @@ def test_every_hook_refuses_and_lets_through_in_each_shell(
     pushed(other, "the fleet", fleet="x\n")
     git(guarded, "pull", "-q", "--no-rebase", "--no-edit")
     git(guarded, "push", "-q", "origin", "main")
+    noted = (guarded / ".git" / "ran").read_text()
+    assert f"refs/heads/main {read(other, 'rev-parse', 'HEAD')}\n" in noted  # pre-push's input
     (guarded / "local.md").write_text("staged\n")  # rule 3
     git(guarded, "add", "-A")
     (guarded / "local.md").write_text("unstaged\n")
