@@ -41,7 +41,8 @@ def diff(rules: Rules, document: str, old: bytes, new: bytes) -> bytes:
 
     Raises:
         JsonRejected: a text is not strict JSON; `position` is the byte.
-        DeltaRejected: it is no document of that kind: no object, without its root (reason "shape").
+        DeltaRejected: it is no document of that kind (reason "shape"): no object, without its root,
+            or with a member `@` under it.
         KernelLimit: memory reached its bound.
     """
     texts = [_compact(text, side) for text, side in ((old, "old"), (new, "new"))]
