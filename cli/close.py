@@ -17,7 +17,7 @@ from ..store import Closed, Exported, Refused, Store, StoreBusy
 from . import export, place
 from .answer import print_json, progress, warn
 from .command import command, frame_argument, json_option
-from .commit import Committed, Order, commit
+from .commit import Committed, Order, commit, settle_dead
 from .commit_lines import committed_shape, print_committed
 from .document_files import DocumentFiles
 from .errors import NoMainTree, UsageInvalid
@@ -52,6 +52,7 @@ def COMMAND(frame: int, expect: tuple[str, ...], wait: str | None, as_json: bool
     where = place.here()
     tree = _tree(where)
     store = where.open_store()
+    settle_dead(where, store)
     in_force = Rules.parse(store.rules_text())
     wait_s = in_force.frames.wait_s if wait is None else _seconds(wait)
     gathered = gather(store, tree, frame, expect, wait_s)

@@ -19,7 +19,7 @@ from pathlib import Path
 from ..store import Store, Withheld
 from ..store.disk import DISK
 from ..store.step import reached
-from . import checked_out, log_branch, manifest, message, rescue, settle
+from . import checked_out, intent, log_branch, manifest, message, rescue, settle
 from .checked_out import Move, Tree
 from .commit_lock import CommitLock
 from .draft import Draft, Parent, draft, write
@@ -112,6 +112,16 @@ def working(where: Place, store: Store, branch: str, order: Order) -> Iterator[W
         work = Work(Git(Path(where.common), (lock.descriptor,)), store, order, branch)
         work.rescued += settle.settle(work.git, store.folder)
         yield work
+
+
+def settle_dead(where: Place, store: Store) -> None:
+    """Finish or undo what a dead export left, if there is any; costs a look at a folder if not.
+
+    An export that is at work meanwhile is none: its intent goes when it is done.
+    """
+    if intent.is_any(store.folder, settle.KIND):
+        with CommitLock(store.folder) as lock:
+            settle.settle(Git(Path(where.common), (lock.descriptor,)), store.folder)
 
 
 def commit(where: Place, store: Store, branch: str, order: Order) -> Committed:

@@ -8,13 +8,14 @@ import click
 from ..kernel import Rules
 from ..store import Exported, Store
 from . import commit as commits
-from . import place
+from . import file_manifest, place
 from .answer import print_json, progress, warn
 from .command import command, json_option
 from .commit import Order
 from .commit_lines import committed_shape, print_committed
 from .errors import UsageInvalid
 from .exits import DONE, FOUND, REFUSED
+from .git import Git
 from .push import push
 from .tip_edits import TipEdits, print_edits
 from .tip_edits import shape as edits_shape
@@ -64,6 +65,7 @@ def COMMAND(
     """
     where = place.here()
     store = where.open_store()
+    commits.settle_dead(where, store)
     if commit or remote is not None:
         if check:
             raise UsageInvalid("--check compares files; it does not go with --commit or --push.")
@@ -111,9 +113,19 @@ def _commit(
 def write(
     store: Store, tree: Path, *, check: bool = False, allow_loss: tuple[str, ...] = ()
 ) -> Exported:
-    """Export under a terminal's progress, saying who asked."""
+    """Export to files with their manifest, under a terminal's progress, saying who asked.
+
+    Raises:
+        OtherStore: the manifest that lies there is another store's.
+    """
     with progress("exporting"):
-        return store.export(tree, allow_loss=allow_loss, asked_by=getpass.getuser(), check=check)
+        asked_by = getpass.getuser()
+        if check:
+            return store.export(tree, allow_loss=allow_loss, asked_by=asked_by, check=True)
+        file_manifest.check_owner(store, tree)
+        exported = store.export(tree, allow_loss=allow_loss, asked_by=asked_by)
+        file_manifest.write(Git(tree), store, tree)
+        return exported
 
 
 def code_of(exported: Exported, *, check: bool = False) -> int:

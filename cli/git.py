@@ -188,6 +188,10 @@ class Git:
         """Keep bytes as a blob, without any filter; return its id."""
         return self.call("hash-object", "-w", "--no-filters", "--stdin", stdin=data).line()
 
+    def blob_id(self, data: bytes) -> str:
+        """Return the id that bytes would have as a blob; nothing is kept."""
+        return self.call("hash-object", "--no-filters", "--stdin", stdin=data).line()
+
     def empty_tree(self) -> str:
         """Return the id of the tree that holds nothing, which is kept."""
         return self.call("mktree").line()

@@ -60,6 +60,12 @@ def pending(store: Path, kind: str) -> list[Intent]:
     return found
 
 
+def is_any(store: Path, kind: str) -> bool:
+    """Tell whether there is an intent of a kind, a living one's or a dead one's."""
+    folder = store / FOLDER
+    return folder.is_dir() and any(folder.glob(f"{kind}-*{_END}"))
+
+
 def remove(intent: Intent) -> None:
     """Take an intent away: all of it is done, or undone."""
     intent.file.unlink()

@@ -354,7 +354,7 @@ def test_somebody_elses_lock_is_waited_for_and_left(
 def test_a_commit_of_a_persons_between_the_two_is_built_upon(site: Path, store: Store) -> None:
     fold(store, 1)
     git(site, "switch", "--quiet", "--detach")  # so that nothing stands in the person's way
-    made = []
+    made: list[str] = []
 
     def races(name: str) -> None:
         if name == "commit: objects written" and not made:
@@ -403,6 +403,35 @@ def test_an_export_to_files_first_is_taken_along(
     fold(store, 3)  # the files are behind the log, and still ours
     export(site)
     agree(site, store, tree=site)
+
+
+def test_files_come_with_their_manifest_too(site: Path, neighbor: Neighbor) -> None:
+    store = take_in(site, neighbor, fleet.RULES)
+    fold(store, 1)
+    neighbor("export")
+    manifest = json.loads((site / "state" / "manifest.json").read_bytes())
+    for path, file in manifest["files"].items():
+        assert file["blob"] == git(site, "hash-object", path).strip()
+    assert (manifest["store"], manifest["frame"], len(manifest["files"])) == (
+        store.store_id(),
+        1,
+        3,
+    )
+    git(site, "add", "state")
+    git(site, "commit", "--quiet", "--message", "by hand")
+    assert export(site) is None, "what a person committed is what an export would"
+
+
+def test_files_are_not_written_over_another_stores(
+    site: Path, store: Store, neighbor: Neighbor
+) -> None:
+    (site / "state" / "manifest.json").write_text(
+        json.dumps({"store": "f" * 32, "frame": 1, "position": 1, "state_digest": "", "files": {}})
+    )
+    fold(store, 1)
+    before = (site / "state" / "agents.json").read_bytes()
+    assert "f" * 32 in neighbor("export", code=3).err
+    assert (site / "state" / "agents.json").read_bytes() == before
 
 
 def test_eight_committers_at_once_lose_no_update(site: Path, store: Store) -> None:

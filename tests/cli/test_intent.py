@@ -1,15 +1,19 @@
 """What an export left half done is finished or undone, and a person's bytes are saved first."""
 
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from goodneighbor.cli import intent
 from goodneighbor.cli.commit import Order, commit
+from goodneighbor.cli.commit_lock import CommitLock
 from goodneighbor.cli.errors import TreeBusy
 from goodneighbor.cli.place import find
-from goodneighbor.store import Store, step
+from goodneighbor.store import Store, StoreBusy, step
 
 from .commit_site import agree, fold, git, take_in
 from .conftest import Neighbor
@@ -181,3 +185,43 @@ def test_settling_twice_changes_nothing_more(
     export(site)
     assert (git(site, "rev-parse", "main"), git(site, "status", "--porcelain")) == before
     agree(site, store, tree=site)
+
+
+@pytest.mark.parametrize("words", [("export",), ("frame", "close", "3"), ("export", "--commit")])
+def test_any_command_that_exports_settles_first(
+    site: Path,
+    store: Store,
+    neighbor: Neighbor,
+    die_at: Callable[[str], None],
+    words: tuple[str, ...],
+) -> None:
+    die_at("commit: branch moved")
+    neighbor(*words)
+    assert not (site / ".git" / "index.lock").exists()
+    assert os.listdir(store.folder / "intents") == []
+    git(site, "commit", "--quiet", "--allow-empty", "--message", "a person can go on")
+
+
+def test_a_git_that_outlives_us_still_holds_the_commit_lock(site: Path, store: Store) -> None:
+    """Nobody may settle what an orphaned git is still writing."""
+    script = """
+import os, signal, sys, threading
+from pathlib import Path
+from goodneighbor.cli.commit_lock import CommitLock
+from goodneighbor.cli.git import Git
+site = Path(sys.argv[1])
+with CommitLock(site / ".git" / "goodneighbor") as lock:
+    git = Git(site, (lock.descriptor,))
+    threading.Thread(target=lambda: git.call(
+        "-c", "alias.wait=!echo $$ > pid; exec sleep 60", "wait")).start()
+    while not (site / "pid").exists() or not (site / "pid").read_text():
+        pass
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", script, str(site)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    with pytest.raises(StoreBusy), CommitLock(store.folder, wait_s=0):
+        pass
+    os.kill(int((site / "pid").read_text()), signal.SIGKILL)
+    with CommitLock(store.folder):
+        pass

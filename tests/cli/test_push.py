@@ -140,7 +140,7 @@ def test_others_who_are_faster_each_time_are_told_of(
 ) -> None:
     monkeypatch.setattr("goodneighbor.cli.push.ATTEMPTS_MAX", 3)
     monkeypatch.setattr("goodneighbor.cli.push.PAUSE_S", 0.01)
-    pushed = []
+    pushed: list[str] = []
 
     def races(name: str) -> None:
         if name == "push: fetched":
@@ -161,7 +161,7 @@ def test_others_who_are_faster_each_time_are_told_of(
 
 def test_no_lock_is_held_while_the_network_is_waited_for(site: Path, store: Store) -> None:
     fold(store, 2)
-    exported = []
+    exported: list[str] = []
 
     def looks(name: str) -> None:
         if name == "push: fetched" and not exported:
