@@ -44,6 +44,7 @@ gn_fold *gn_fold_open(const uint8_t *program, uint64_t size, const uint8_t *seed
     gn_arena_open(&fold->state, memory_max);
     gn_arena_open(&fold->call, memory_max);
     gn_arena_open(&fold->event, memory_max);
+    gn_arena_open(&fold->lines_kept, memory_max);
     fold->state.fail_at = fail_at;
     *status = open_fold(fold, program, size, seed, position);
     if (*status != GN_OK) {
@@ -58,6 +59,7 @@ void gn_fold_close(gn_fold *fold)
     if (fold == NULL) {
         return;
     }
+    gn_arena_close(&fold->lines_kept);
     gn_arena_close(&fold->event);
     gn_arena_close(&fold->call);
     gn_arena_close(&fold->state);
@@ -70,12 +72,13 @@ void gn_fold_fail_at(gn_fold *fold, uint64_t fail_at)
     fold->state.fail_at = fail_at;
     fold->call.fail_at = fail_at;
     fold->event.fail_at = fail_at;
+    fold->lines_kept.fail_at = fail_at;
 }
 
 void gn_fold_memory(const gn_fold *fold, uint64_t *state, uint64_t *all)
 {
     *state = fold->state.size;
-    *all = fold->self.size + fold->state.size + fold->call.size + fold->event.size;
+    *all = fold->self.size + fold->state.size + fold->call.size + fold->event.size + fold->lines_kept.size;
 }
 
 /* ---- one call that writes ---- */

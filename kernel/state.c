@@ -271,6 +271,7 @@ static bool first_touch(gn_fold *fold, gn_entity *entity)
     }
     entity->run = fold->run;
     entity->touches = 0;
+    entity->line = NULL;
     fold->touched[fold->touched_count++] = entity;
     return true;
 }

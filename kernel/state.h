@@ -71,6 +71,8 @@ typedef struct gn_entity {
     uint32_t key_size;
     uint32_t document;
     gn_cell body;           /* GN_ABSENT: known not to be there; GN_REMOVED: its key is taken */
+    const uint8_t *line;    /* its line of the pretty document as last written, in the lines' arena; NULL: changed since */
+    uint32_t line_size;     /* of the line written last, also when it is no longer there */
     uint32_t touches;       /* live undo entries of this run: 0 means nothing changed in the end */
     uint32_t run;           /* the run that touched it last */
     uint32_t asked;         /* the call of gn_fold_needs that reported it last */
@@ -326,6 +328,8 @@ struct gn_fold {
     gn_arena state;         /* entities */
     gn_arena call;          /* results and undo of one call */
     gn_arena event;         /* one delta's tables and rendered texts */
+    gn_arena lines_kept;    /* entities' lines of pretty documents; what is not there is written again */
+    uint64_t lines_live;    /* bytes of it that some entity's line last took */
     uint8_t seed[16];
     gn_program program;
     uint64_t compacted_size;/* of the state arena, when it was last copied together */
