@@ -17,6 +17,7 @@ MODULES = {
     "verify": "verify",
     "replay": "replay",
     "guard": "guard",
+    "doctor": "doctor",
     "quarantine": "quarantine",
     "demo": "demo",
 }

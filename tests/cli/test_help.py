@@ -73,7 +73,8 @@ def test_every_example_runs(
     done = subprocess.run(
         example, shell=True, cwd=site, env=environment, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, f"$ {example}\n{done.stdout}{done.stderr}"
+    good = (0, 1) if name == "doctor" else (0,)  # it finds what a site in use has to mend
+    assert done.returncode in good, f"$ {example}\n{done.stdout}{done.stderr}"
     assert done.stdout
 
 

@@ -1,0 +1,131 @@
+"""`neighbor doctor`: the eight rules, held against the repository as it stands."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from ..kernel import Rules
+from ..kernel.errors import RulesInvalid
+from ..store import Store, StoreMissing
+from ..store.filesystem import network_kind
+from . import (
+    doctor_copy,
+    doctor_frames,
+    doctor_git,
+    doctor_shell,
+    doctor_state,
+    guard,
+    lease,
+    place,
+)
+from .answer import counted, print_json, warn
+from .close import rules_text
+from .command import command, json_option
+from .exits import DONE, FOUND
+from .finding import RULES, Finding
+from .git import Git
+
+
+@command("doctor", "neighbor doctor", "neighbor doctor --fix")
+@click.option("--fix", is_flag=True, help="Mend what can be mended without touching anyone's work.")
+@json_option
+def COMMAND(fix: bool, as_json: bool) -> int:
+    """Check the eight rules in this repository as it stands.
+
+    One line for each finding: the rule's number, what was found, and the command that mends it.
+    Scripts are those that [doctor] scripts in neighbor.toml names. With --fix, what is safe is
+    done: settings, gone worktrees, merged branches of streams, missing copies, the guard. Exit
+    code 1 says that something is left.
+    """
+    where = place.here()
+    found = list(look(where))
+    mended = []
+    if fix:
+        for each in found:
+            if each.fix is not None:
+                each.fix()
+                mended.append(each)
+        found = list(look(where)) if mended else found
+    if as_json:
+        print_json({"findings": [_shape(each) for each in found],
+                    "mended": [_shape(each) for each in mended]})  # fmt: skip
+    else:
+        _print(found, mended)
+    return FOUND if found else DONE
+
+
+def look(where: place.Place) -> Iterator[Finding]:
+    """Yield all that breaks a rule, in the rules' order."""
+    found = list(_look(where))
+    yield from sorted(found, key=lambda each: each.rule)
+
+
+def _look(where: place.Place) -> Iterator[Finding]:
+    tree = where.main_tree()
+    git = Git(tree)
+    yield from doctor_git.old_git(git.version())
+    yield from _file_system(where.store)
+    try:
+        store = where.open_store()
+    except StoreMissing:
+        yield Finding(0, "there is no store: nothing folds what streams write", "neighbor init")
+        yield from doctor_git.look(git, git.branch() or "main", None, frozenset())
+        return
+    rules = Rules.parse(store.rules_text())
+    yield from doctor_state.uncommitted_rules(git)
+    text = rules_text(git, rules.export.branch)
+    try:
+        rules = rules if text is None else Rules.parse(text)
+    except RulesInvalid as error:
+        yield Finding(0, str(error).splitlines()[0], f"mend {place.RULES_FILE}")
+    yield from _guard(where)
+    yield from _with_store(git, store, rules, tree)
+
+
+def _with_store(git: Git, store: Store, rules: Rules, tree: Path) -> Iterator[Finding]:
+    held = frozenset(each.name for each in lease.living(store.folder / lease.FOLDER))
+    yield from doctor_git.look(git, rules.export.branch, store.status().closed, held)
+    yield from doctor_copy.look(git, tree, rules.worktree.get("copy", ()))
+    yield from doctor_state.look(git, store, rules, tree)
+    yield from doctor_frames.look(store)
+    documents = [each.path for each in rules.documents if each.path is not None]
+    yield from doctor_shell.look(tree, rules.doctor.get("scripts", ()), documents)
+
+
+def _file_system(folder: Path) -> Iterator[Finding]:
+    kind = network_kind(folder)
+    if kind:
+        yield Finding(
+            0, f"the store is on {kind}, where locks do not hold", "clone to a local disk"
+        )
+
+
+def _guard(where: place.Place) -> Iterator[Finding]:
+    for what in guard.standing(where).findings:
+        if what.partition(":")[0] in doctor_git.AUTOSTASH:
+            continue  # found there, by what is in force
+        yield Finding(3, what, "neighbor guard install", lambda: guard.install(where))
+
+
+def _print(found: list[Finding], mended: list[Finding]) -> None:
+    for each in mended:
+        print(f"{each.rule}  mended: {each.what}")
+    for each in found:
+        print(f"{each.rule}  {each.what}: {each.mend}")
+    if not found:
+        print("Nothing found: the eight rules hold here.")
+    else:
+        print(f"{counted(len(found), 'finding')}.")
+    if doctor_shell.shellcheck() is None:
+        warn("ShellCheck is not here (`pip install 'goodneighbor[doctor]'`): less of rule 8.")
+
+
+def _shape(finding: Finding) -> dict[str, object]:
+    return {
+        "rule": finding.rule,
+        "title": RULES[finding.rule],
+        "what": finding.what,
+        "mend": finding.mend,
+        "can_fix": finding.fix is not None,
+    }
