@@ -23,6 +23,7 @@ wait = "120s"            # how long a close waits for streams that have not repo
 reopen = 8               # how many closes back a late delta still folds in its own frame
 
 [export]
+commit = true            # a close commits the documents; false: it only writes the files
 branch = {branch}          # the branch that holds the state; its neighbor.toml counts
 max_loss = "10%"         # an export that would lose more of a document's entities is refused
 
