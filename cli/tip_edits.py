@@ -113,13 +113,13 @@ def _edit(tip: Tip, found: Found | None, document: Document, blobs: tuple[str, s
 
 
 def _newest(store: Store, found: Found | None) -> dict[str, str]:
-    """Return by path what the newest edit taken in left, where it was made under this manifest."""
-    newest: dict[str, str | None] = {}
+    """Return by path what the newest edit that was made under this manifest left."""
+    newest: dict[str, str] = {}
     manifest_blob = None if found is None else found.blob
     for each in store.taken_in(_frame(found)):
-        if each.path is not None and each.commit is not None and each.path not in newest:
-            newest[each.path] = each.new_blob if each.manifest_blob == manifest_blob else None
-    return {path: blob for path, blob in newest.items() if blob is not None}
+        if each.path and each.new_blob and each.commit and each.manifest_blob == manifest_blob:
+            newest.setdefault(each.path, each.new_blob)
+    return newest
 
 
 def _frame(found: Found | None) -> int:

@@ -175,16 +175,15 @@ def _base(cursor: Cursor, rules: Rules, edit: Edit, seed: bytes) -> bytes | None
 
 
 def _newest(cursor: Cursor, edit: Edit) -> str | None:
-    """Return what the newest edit of the path at the tip left, if made under the same manifest.
+    """Return what the newest edit of the path that was made under the same manifest left.
 
-    An older one does not count: between the two lies an export, and a manifest of the same bytes
-    can come again. What lay in a working tree was put back there and is no version of the tip.
+    What lay in a working tree was put back there, and is no version of the tip.
     """
     if edit.commit is None:
         return None
     for each in taken_in(cursor, edit.since_frame):
-        if each.path == edit.path and each.commit is not None:
-            return each.new_blob if each.manifest_blob == edit.manifest_blob else None
+        if each.commit and (each.path, each.manifest_blob) == (edit.path, edit.manifest_blob):
+            return each.new_blob
     return None
 
 

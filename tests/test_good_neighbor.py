@@ -155,3 +155,13 @@ def test_8_use_portable_shell(tmp_path: Path) -> None:
         assert script.read_text("utf-8").startswith("#!/bin/sh\n")
         for shell in shells:
             subprocess.run([*shell, "-n", script], check=True, env=os.environ)
+
+
+def test_8_the_doctor_names_what_old_shells_and_macos_lack(site: Path) -> None:
+    (site / "fleet.sh").write_text("#!/bin/sh\ntimeout 60 ./agent.sh\n", encoding="utf-8")
+    with (site / "neighbor.toml").open("a", encoding="utf-8") as rules:
+        rules.write('\n[doctor]\nscripts = ["*.sh"]\n')
+    found = json.loads(neighbor(site, "doctor", "--json", code=1))["findings"]
+    assert ["fleet.sh:2: macOS has no `timeout`"] == [
+        each["what"] for each in found if each["rule"] == 8
+    ]

@@ -171,6 +171,55 @@ def test_an_edit_before_the_first_export_survives_it(site: Path, neighbor: Neigh
     assert agents(site)["bob"]["post_count"] == 6
 
 
+def edit_on_remote(exported: Path, name: str, **changes: Mapping[str, object] | None) -> None:
+    """Edit agents in a clone without a guard, and push that."""
+    clone = exported.parent / name
+    git(exported.parent, "clone", "-q", str(exported.parent / "remote.git"), str(clone))
+    commit_edit(clone, **changes)
+    git(clone, "push", "-q", "origin", "main")
+
+
+@pytest.fixture
+def pushed(exported: Path, neighbor: Neighbor) -> Path:
+    """The exported site, pushed to a remote of its own."""
+    git(exported.parent, "init", "-q", "--bare", "-b", "main", "remote.git")
+    git(exported, "remote", "add", "origin", str(exported.parent / "remote.git"))
+    neighbor("export", "--push")
+    return exported
+
+
+def test_a_document_changed_on_the_remote_between_two_exports_survives_once(
+    pushed: Path, neighbor: Neighbor
+) -> None:
+    edit_on_remote(pushed, "web", bob={"post_count": 5})
+    close(neighbor, 2)  # an export of ours that the remote will not take as it is
+    neighbor("export", "--push")
+    edit_on_remote(pushed, "phone", cyd={"post_count": 3})
+    close(neighbor, 3)
+    neighbor("export", "--push")
+    remote = agents(pushed.parent / "remote.git")
+    assert (remote["bob"]["post_count"], remote["cyd"]["post_count"]) == (5, 3)
+    assert agents(pushed) == remote
+    assert len(store_of(pushed).taken_in()) == 2
+
+
+def test_an_edit_on_the_remote_counts_once_when_its_push_is_rejected(
+    pushed: Path, neighbor: Neighbor
+) -> None:
+    edit_on_remote(pushed, "web", bob={"post_count": 5})
+    hook = pushed.parent / "remote.git/hooks/pre-receive"
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    close(neighbor, 2)
+    neighbor("export", "--push", code=3)
+    commit_edit(pushed, cyd={"post_count": 3})  # and somebody edits what we have here
+    neighbor("export", "--commit")
+    hook.unlink()
+    neighbor("export", "--push")
+    remote = agents(pushed.parent / "remote.git")
+    assert (remote["bob"]["post_count"], remote["cyd"]["post_count"]) == (5, 3)
+
+
 # --- somebody put the branch back ---------------------------------------------------------------
 
 

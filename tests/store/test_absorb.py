@@ -150,6 +150,16 @@ def test_an_edit_made_again_after_an_export_counts_again(closed: Store) -> None:
     assert agents(closed)["bob"]["post_count"] == 5
 
 
+def test_tips_under_two_manifests_are_told_apart(closed: Store) -> None:
+    blobs = {"b1": closed.document("agents"), "b2": edited(closed, bob={"post_count": 5})}
+    blobs["c2"] = edited(closed, cyd={"post_count": 3})
+    closed.absorb(at_tip(blobs, "b1", "b2", "of the remote"))
+    closed.absorb(at_tip(blobs, "b1", "c2", "of ours"))
+    closed.absorb(at_tip(blobs, "b1", "b2", "of the remote"))  # its push was rejected
+    found = agents(closed)
+    assert (found["bob"]["post_count"], found["cyd"]["post_count"]) == (5, 3)
+
+
 @pytest.mark.parametrize(
     "step",
     [
