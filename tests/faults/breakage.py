@@ -155,12 +155,12 @@ class Way(NamedTuple):
 WAYS = {
     "acknowledged before the flush": Way(
         acknowledged_before_the_flush,
-        ("append: note flushed", "append: folder flushed", "open: committed"),
+        ("append: note written", "close: events written"),
         "lost after the kill",
     ),
     "folder not flushed": Way(
         folder_not_flushed,
-        ("append: folder flushed", "open: committed"),
+        ("append: note written", "drain: rows inserted"),
         "lost after the kill",
     ),
     "segments deleted before the commit": Way(

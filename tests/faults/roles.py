@@ -69,16 +69,18 @@ def send(store: Store, script: Round, index: int, journal: Journal) -> None:
 
 def everything(place: Place, script: Round, journal: Journal, disk: Disk) -> None:
     """Do the work of a whole round, alone."""
-    half = len(script.sendings) // 2
+    half, last = len(script.sendings) // 2, len(script.sendings) - 1
     with place.open(disk) as store:
         _open_frame(store, place, script)
         for index in range(half):
             send(store, script, index, journal)
         store.close()  # what follows goes into another segment, and this one has no writer left
         store.drain()
-        for index in range(half, len(script.sendings)):
+        for index in range(half, last):
             send(store, script, index, journal)
         _close_frame(store, place, script)
+        send(store, script, last, journal)  # late: what was exported is not the last word
+        store.replay()
 
 
 def writer(number: int) -> Role:
@@ -102,6 +104,7 @@ def clerk(place: Place, script: Round, journal: Journal, disk: Disk) -> None:
         _open_frame(store, place, script)
         store.drain()
         _close_frame(store, place, script)
+        store.replay()
 
 
 def reader(place: Place, script: Round, journal: Journal, disk: Disk) -> None:
@@ -146,4 +149,3 @@ def _close_frame(store: Store, place: Place, script: Round) -> None:
     store.close_frame(script.frame, expect=expected())
     absorb(store, place, script)
     store.export(place.tree)
-    store.replay()

@@ -39,9 +39,15 @@ def _round(random: Random, frame: int) -> Round:
     deltas.append(b"{no delta %d" % random.getrandbits(40))
     random.shuffle(deltas)
     sendings = [tuple(deltas[:3]), tuple(deltas[3:5]), *((delta,) for delta in deltas[5:])]
+    sendings.append((_last(frame),))
     files = {f"{frame}-{name}.json": _delta(random, frame) for name in ("one", "two")}
     known = {f"{frame}-known.json": _delta(random, frame)}
     return Round(frame, tuple(sendings), files, known)
+
+
+def _last(frame: int) -> bytes:
+    """Return a delta that is sure to change what is exported."""
+    return fleet.delta(frame, STREAMS[0], fleet.post(1000 + frame, "ada"), minute=59)
 
 
 def _delta(random: Random, frame: int) -> bytes:
