@@ -20,7 +20,6 @@ from . import (
     place,
 )
 from .answer import counted, print_json, warn
-from .close import rules_text
 from .command import command, json_option
 from .exits import DONE, FOUND
 from .finding import RULES, Finding
@@ -74,13 +73,18 @@ def _look(where: place.Place) -> Iterator[Finding]:
         return
     rules = Rules.parse(store.rules_text())
     yield from doctor_state.uncommitted_rules(git)
-    text = rules_text(git, rules.export.branch)
     try:
-        rules = rules if text is None else Rules.parse(text)
+        rules = _rules_as_they_stand(tree) or rules
     except RulesInvalid as error:
         yield Finding(0, str(error).splitlines()[0], f"mend {place.RULES_FILE}")
     yield from _guard(where)
     yield from _with_store(git, store, rules, tree)
+
+
+def _rules_as_they_stand(tree: Path) -> Rules | None:
+    """Return the rules in the main working tree, committed or not; None where there are none."""
+    file = tree / place.RULES_FILE
+    return Rules.parse(file.read_text("utf-8", "surrogateescape")) if file.is_file() else None
 
 
 def _with_store(git: Git, store: Store, rules: Rules, tree: Path) -> Iterator[Finding]:

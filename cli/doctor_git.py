@@ -141,7 +141,8 @@ def _prune(git: Git) -> None:
 
 
 def _delete(git: Git, branch: str) -> None:
-    git.call("branch", "-d", "--", branch)
+    """Delete a branch whose commits the export's branch has; `-d` would ask HEAD instead."""
+    git.call("branch", "-D", "--", branch)
 
 
 def _set_false(git: Git, setting: str) -> None:

@@ -165,6 +165,12 @@ def test_a_repository_without_a_store_is_told_how_to_get_one(
     assert [each["mend"] for each in findings(neighbor)] == ["neighbor init"]
 
 
+def test_rules_that_cannot_be_used_are_a_finding(clean: Path, neighbor: Neighbor) -> None:
+    (clean / "neighbor.toml").write_text("[nothing]\n")
+    found = [each["what"] for each in findings(neighbor) if each["rule"] == 0]
+    assert any("neighbor.toml" in what and "nothing" in what for what in found), found
+
+
 @pytest.mark.parametrize("version", [(2, 38, 5), (1, 9)])
 def test_an_old_git_is_a_finding(version: tuple[int, ...]) -> None:
     assert [each.rule for each in doctor_git.old_git(version)] == [0]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 from goodneighbor.store import Edit, EditRefused, Store
@@ -123,6 +124,15 @@ def test_what_is_evidence_of_damage_changes_nothing(
         closed.absorb(Edit("agents", body, path="state/agents.json"))
     assert "neighbor absorb state/agents.json" in str(refused.value)
     assert closed.status() == before
+
+
+@pytest.mark.parametrize("document", ["channels", "stats"])
+def test_a_real_file_that_a_stash_damaged_changes_nothing(
+    closed: Store, shared_data: Path, document: str
+) -> None:
+    body = (shared_data / "damaged" / f"{document}-stash-markers.json").read_bytes()
+    with pytest.raises(EditRefused, match="conflict markers"):
+        closed.absorb(Edit(document, body))
 
 
 def test_an_edit_counts_once_when_its_export_never_came(closed: Store) -> None:
