@@ -61,6 +61,7 @@ class Order:
     asked_by: str = ""
     rescue: bool = False
     forward: bool = False
+    take_over: bool = False
     absorb: Absorb = leave
 
 
@@ -166,7 +167,10 @@ def export_on(
         )
     log_tip = None
     if made.now.rules.export.log:
-        log_tip = log_branch.extend(work.git, work.store, made.now, work.scratch)
+        taking_over = work.order.take_over
+        log_tip = log_branch.extend(
+            work.git, work.store, made.now, work.scratch, take_over=taking_over
+        )
     new = commits[-1] if commits else None
     written = None
     if not made.brings_nothing():
@@ -234,12 +238,13 @@ def _parent(work: Work, commit: str, *, is_local: bool) -> Parent:
         ExportReverted: the branch went behind our last export there.
     """
     found = manifest.newest(work.git, commit)
-    if found is not None:
-        ours = work.store.store_id()
-        if found.manifest.store_id != ours:
+    ours = work.store.store_id()
+    if found is not None and found.manifest.store_id != ours:
+        if not work.order.take_over:
             raise OtherStore(work.branch, found.manifest.store_id, ours)
-        if not work.order.forward:
-            _check_not_reverted(work, commit, found, is_local=is_local)
+        found = None  # its documents are edits of what this store began with
+    if found is not None and not work.order.forward:
+        _check_not_reverted(work, commit, found, is_local=is_local)
     taken = work.order.absorb(work.store, Tip(work.git, work.branch, commit, found))
     return Parent(commit, found, taken)
 
@@ -253,7 +258,9 @@ def _check_not_reverted(work: Work, commit: str, found: Found, *, is_local: bool
     if last is None or not (is_local or work.git.is_ancestor(last, commit)):
         return
     exported = manifest.newest(work.git, last)
-    if exported is not None and found.manifest.position < exported.manifest.position:
+    if exported is None or exported.manifest.store_id != found.manifest.store_id:
+        return
+    if found.manifest.position < exported.manifest.position:
         positions = (found.manifest.position, exported.manifest.position)
         raise ExportReverted(work.branch, *positions, exported.commit)
 

@@ -135,8 +135,8 @@ class OtherStore(Refused):
         super().__init__(
             f"Not committed: the documents on {branch} are store {theirs}'s, and this is store "
             f"{ours}.\n"
-            "Export in the clone that holds that store; where it is gone for good, "
-            "`neighbor export --commit --take-over` makes this store theirs."
+            "Export in the clone that holds that store. Where it is gone for good, "
+            "`neighbor export --commit --take-over` takes its documents in as edits, and goes on."
         )
 
 

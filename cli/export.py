@@ -44,6 +44,11 @@ from .tip_edits import shape as edits_shape
 @click.option(
     "--forward", is_flag=True, help="With --commit: go on although the branch was put back."
 )
+@click.option(
+    "--take-over",
+    is_flag=True,
+    help="With --commit: the store that exported there is gone for good.",
+)
 @json_option
 def COMMAND(
     check: bool,
@@ -52,6 +57,7 @@ def COMMAND(
     remote: str | None,
     rescue: bool,
     forward: bool,
+    take_over: bool,
     as_json: bool,
 ) -> int:
     """Write the documents into the main working tree, or commit them.
@@ -70,10 +76,10 @@ def COMMAND(
         if check:
             raise UsageInvalid("--check compares files; it does not go with --commit or --push.")
         edits = TipEdits(allow_loss)
-        order = Order(allow_loss, getpass.getuser(), rescue, forward, absorb=edits)
+        order = Order(allow_loss, getpass.getuser(), rescue, forward, take_over, edits)
         return _commit(where, store, order, edits, remote, as_json=as_json)
-    if rescue or forward:
-        raise UsageInvalid("--rescue and --forward go with --commit or --push.")
+    if rescue or forward or take_over:
+        raise UsageInvalid("--rescue, --forward and --take-over go with --commit or --push.")
     exported = write(store, where.main_tree(), check=check, allow_loss=allow_loss)
     if as_json:
         print_json(shape(store, exported))

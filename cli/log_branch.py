@@ -25,20 +25,25 @@ _SEGMENT = re.compile(r"([0-9]+)\.jsonl")
 
 @dataclass(frozen=True)
 class Segments:
-    """What the branch holds: its tip, and up to which position."""
+    """What the branch holds: its tip, and up to which position of this store's log."""
 
     tip: str | None
     position: int
+    is_ours: bool = True
 
 
-def extend(git: Git, store: Store, now: Publication, scratch: Path) -> str | None:
+def extend(
+    git: Git, store: Store, now: Publication, scratch: Path, *, take_over: bool = False
+) -> str | None:
     """Add a segment up to the last close, if there is anything new; return the branch's tip.
+
+    With `take_over`, another store's segments give way to this one's, and stay in the history.
 
     Raises:
         OtherStore: the branch holds another store's log.
     """
     for _ in range(ATTEMPTS_MAX):
-        there = segments(git, now.store_id)
+        there = segments(git, now.store_id, take_over=take_over)
         if there.position >= now.position:
             return there.tip
         commit = _commit(git, store, now, there, scratch)
@@ -48,13 +53,15 @@ def extend(git: Git, store: Store, now: Publication, scratch: Path) -> str | Non
     raise AssertionError("the log branch is moved under the commit lock alone")
 
 
-def segments(git: Git, store_id: str) -> Segments:
+def segments(git: Git, store_id: str, *, take_over: bool = False) -> Segments:
     """Look at the branch, or at what a remote had of it where there is none yet."""
     tip = git.resolve(REF)
     if tip is None:
         return Segments(None, 0)
     theirs = git.trailer(tip, STORE)
     if theirs not in ("", store_id):
+        if take_over:
+            return Segments(tip, 0, is_ours=False)
         raise OtherStore(BRANCH, theirs, store_id)
     names = git.call("ls-tree", "-z", "--name-only", tip).fields()
     found = [_SEGMENT.fullmatch(name) for name in names]
@@ -65,7 +72,9 @@ def _commit(git: Git, store: Store, now: Publication, there: Segments, scratch: 
     lines = store.log_lines(there.position + 1, now.position)
     blob = git.write_blob(lines.text)
     indexed = git.within(git.folder, scratch)
-    indexed.call("read-tree", *(["--empty"] if there.tip is None else [there.tip]))
+    indexed.call(
+        "read-tree", *([there.tip] if there.tip is not None and there.is_ours else ["--empty"])
+    )
     indexed.stage({f"{now.position}.jsonl": Entry("100644", blob)})
     tree = indexed.call("write-tree").line()
     message = (

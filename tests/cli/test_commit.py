@@ -213,6 +213,36 @@ def test_another_stores_manifest_is_refused(site: Path, store: Store, neighbor: 
     assert "--take-over" in refused.err
 
 
+def test_a_store_that_is_gone_for_good_can_be_taken_over(
+    site: Path, store: Store, neighbor: Neighbor
+) -> None:
+    """Another clone's store exported twice; here a new one began at the first of the two."""
+    fold(store, 1)
+    export(site)
+    first = {name: store.document(name) for name in fleet.BASE}
+    fold(store, 2)
+    export(site)
+    folder = site / ".git" / "goodneighbor"
+    folder.rename(site.parent / "gone")
+    new = Store.create(folder, RULES, first)
+    new.close_frame(2)
+    assert "--take-over" in neighbor("export", "--commit", code=3).err
+    neighbor("export", "--commit", "--take-over")
+    new.append(fleet.delta(3, "s1", fleet.post(3, "bob")))
+    new.close()
+    neighbor("frame", "close", "3")
+    assert json.loads(git(site, "show", "main:state/stats.json")) == {"total_posts": 3}
+    agents = json.loads(git(site, "show", "main:state/agents.json"))["agents"]
+    assert (agents["ada"]["post_count"], agents["bob"]["post_count"]) == (2, 1)
+    agree(site, new, tree=site)
+    manifest = json.loads((site / "state" / "manifest.json").read_bytes())
+    assert manifest["store"] == new.store_id()
+    ends = git(site, "ls-tree", "--name-only", "goodneighbor/log").split()
+    assert f"{manifest['position']}.jsonl" in ends
+    assert len(ends) == 2
+    assert len(git(site, "rev-list", "goodneighbor/log").split()) == 4  # the other's lie behind
+
+
 def test_a_manifest_with_markers_counts_as_none(site: Path, store: Store) -> None:
     fold(store, 1)
     export(site)
