@@ -144,22 +144,45 @@ static const uint8_t *check_double(gn_scanner *scan, const uint8_t *at, const ui
     return same ? end : gn_scan_fail(scan, GN_NOT_CANONICAL, at);
 }
 
+static const uint8_t *skip_digits(const gn_scanner *scan, const uint8_t *at)
+{
+    while (at < scan->end && *at >= '0' && *at <= '9') {
+        at++;
+    }
+    return at;
+}
+
+/* The fraction and the exponent of a number, either or both, each with a digit at least. */
+static const uint8_t *check_fraction(gn_scanner *scan, const uint8_t *at)
+{
+    if (*at == '.') {
+        const uint8_t *digits = at + 1;
+        at = skip_digits(scan, digits);
+        if (at == digits) {
+            return gn_scan_fail_byte(scan, at);
+        }
+    }
+    if (at < scan->end && *at == 'e') {
+        const uint8_t *digits = at + 1;
+        digits += digits < scan->end && (*digits == '+' || *digits == '-');
+        at = skip_digits(scan, digits);
+        if (at == digits) {
+            return gn_scan_fail_byte(scan, at);
+        }
+    }
+    return at;
+}
+
 static const uint8_t *check_number(gn_scanner *scan, const uint8_t *at)
 {
     const uint8_t *first = at + (*at == '-');
-    const uint8_t *end = first;
-    while (end < scan->end && *end >= '0' && *end <= '9') {
-        end++;
-    }
+    const uint8_t *end = skip_digits(scan, first);
     if (end == first) {
         return gn_scan_fail_byte(scan, end);
     }
     if (end < scan->end && (*end == '.' || *end == 'e')) {
-        while (end < scan->end && (*end == '.' || *end == 'e' || *end == '+' || *end == '-' ||
-                                   (*end >= '0' && *end <= '9'))) {
-            end++;
-        }
-        return check_double(scan, at, end);
+        end = check_fraction(scan, end);
+        return end == NULL ? NULL : check_double(scan, at, end);
     }
     if (*first == '0' && (end - first > 1 || first != at)) {
         return gn_scan_fail(scan, end - first > 1 ? GN_JSON_UNEXPECTED : GN_NOT_CANONICAL, at);
