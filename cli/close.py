@@ -14,7 +14,7 @@ from ..kernel import Rules
 from ..kernel.malformed import Malformed
 from ..kernel.settings import seconds
 from ..store import Closed, Exported, Refused, Store, StoreBusy
-from . import export, place
+from . import export, guard, place
 from .answer import print_json, progress, warn
 from .command import command, frame_argument, json_option
 from .commit import Committed, Order, commit, settle_dead
@@ -60,6 +60,7 @@ def COMMAND(frame: int, expect: tuple[str, ...], wait: str | None, as_json: bool
     base = None if tree is None else DocumentFiles(tree, text)
     with progress(f"folding frame {frame}"):
         closed = store.close_frame(frame, expect=expect, rules_text=text, base=base)
+    guard.refresh(where, Rules.parse(store.rules_text()))
     edits = TipEdits()
     exported = _export(where, store, tree, edits)
     if as_json:

@@ -27,6 +27,11 @@ QUIET = (
     "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "gc.auto=0",
     "-c", "core.fsync=all", "-c", "advice.detachedHead=false",
 )  # fmt: skip
+# From git 2.54 on the guard's hooks are named in the configuration; core.hooksPath is beside them.
+GUARDED = (
+    "pre-commit", "pre-merge-commit", "pre-push", "pre-rebase", "reference-transaction",
+    "post-merge",
+)  # fmt: skip
 FILE_MODES = ("100644", "100755")
 # Files in the git directory that stand for an operation a person has not finished.
 UNFINISHED = {
@@ -331,6 +336,10 @@ def environment(outer: Mapping[str, str]) -> dict[str, str]:
     # ssh and askpass programs ask on the terminal by themselves; LC_ALL so that errors read alike.
     kept |= {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     kept |= {"GIT_ASKPASS": "false", "SSH_ASKPASS": "false", "GIT_LITERAL_PATHSPECS": "1"}
+    kept["GIT_CONFIG_COUNT"] = str(len(GUARDED))
+    for index, event in enumerate(GUARDED):
+        kept[f"GIT_CONFIG_KEY_{index}"] = f"hook.goodneighbor-{event}.enabled"
+        kept[f"GIT_CONFIG_VALUE_{index}"] = "false"
     return kept
 
 

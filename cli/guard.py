@@ -46,8 +46,14 @@ class Standing:
 def _install(as_json: bool) -> int:
     """Put the guard in force, or in order again.
 
-    Hooks that are there already still run. `rebase.autoStash` and `merge.autoStash` are set to
-    false in this repository, and the documents get a merge driver.
+    Refused from then on: a stash on the main tree while the fleet runs, a rebase on main over
+    uncommitted changes, and new commits with conflict markers, broken JSON or a direct write to a
+    document. `rebase.autoStash` and `merge.autoStash` are set to false in this repository, and
+    the documents get a merge driver that joins edits by meaning.
+
+    Hooks that are there already still run, those of pre-commit and lefthook in .git/hooks too.
+    To add one of these two later, take the guard away meanwhile: they will not install while
+    core.hooksPath is set. husky sets core.hooksPath itself: run this command again after it.
     """
     where = place.here()
     install(where)

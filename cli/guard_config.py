@@ -10,19 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .git import Git
+from .git import GUARDED, Git
 
 HOOKS_PATH = "core.hooksPath"
 CONFIG_HOOKS_FROM = (2, 54)  # the first git that runs hooks named in the configuration
 DRIVER = "goodneighbor"
-EVENTS = (
-    "pre-commit",
-    "pre-merge-commit",
-    "pre-push",
-    "pre-rebase",
-    "reference-transaction",
-    "post-merge",
-)
 _NOT_SET = (0, 1, 5)  # how `git config` ends where a name, or a section, is not there
 
 
@@ -52,7 +44,7 @@ def wanted(hooks: Path, version: tuple[int, ...]) -> dict[str, str]:
     }
     if version < CONFIG_HOOKS_FROM:
         return settings | {HOOKS_PATH: str(hooks)}
-    for event in EVENTS:
+    for event in GUARDED:
         settings[f"hook.{DRIVER}-{event}.command"] = shlex.quote(str(hooks / event))
         settings[f"hook.{DRIVER}-{event}.event"] = event
     return settings

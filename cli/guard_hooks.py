@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 
 from ..kernel import Rules
 from .errors import GuardRefused
+from .git import GUARDED as EVENTS
 from .git import Git
-from .guard_config import EVENTS
 from .place import RULES_FILE
 
 FOLDER = "hooks"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from goodneighbor.cli import guard, place
-from goodneighbor.cli.guard_config import EVENTS, HOOKS_PATH
+from goodneighbor.cli.git import GUARDED as EVENTS
+from goodneighbor.cli.guard_config import HOOKS_PATH
 
 from .conftest import Neighbor
 from .guarded import export, git, read
