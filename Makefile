@@ -8,11 +8,12 @@ KERNEL := $(wildcard kernel/*.c kernel/*.cpp kernel/*.h) kernel/build_backend.py
 
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help demo test bench soak clean
+.PHONY: help demo test bench coverage soak clean
 help:
 	@echo 'make demo    make .venv, install, and watch a small fleet in a scratch repository'
 	@echo 'make test    make .venv, install with the test extra, and run every test'
 	@echo 'make bench   the benchmarks; writes benchmarks/RESULTS.md'
+	@echo 'make coverage  branches of the kernel that its tests take, by file'
 	@echo 'make soak    twenty times the examples of each property, ten times the kills'
 	@echo 'make clean   remove .venv and what was built'
 
@@ -24,6 +25,9 @@ test: $(VENV)/installed-for-tests
 
 bench: $(VENV)/installed-for-benchmarks
 	@$(VENV)/bin/python benchmarks
+
+coverage: $(VENV)/installed-for-tests
+	@$(VENV)/bin/python -m tests.kernel.coverage
 
 # Every test, with twenty times the examples of each property and ten times the kills.
 soak: $(VENV)/installed-for-tests
