@@ -22,7 +22,7 @@ from pathlib import Path
 from ..store.disk import DISK, replace_file, write_all
 from ..store.step import reached
 from . import place, rescue
-from .errors import EditsInTheWay, ExportWaits, TreeBusy
+from .errors import EditsInTheWay, ExportWaits, NoMainTree, TreeBusy
 from .git import Entry, Git
 
 LOCK = "index.lock"
@@ -68,14 +68,15 @@ class Move:
     paths: tuple[str, ...]
 
 
-def trees_of(git: Git, branch: str) -> list[Tree]:
-    """Return the trees that have a branch checked out.
+def trees_of(git: Git, branch: str, here: Path | None = None) -> list[Tree]:
+    """Return the trees that have a branch checked out; `here` is the one the caller stands in.
 
     Raises:
         ExportWaits: a person's rebase of it, or a merge or pick in it, is unfinished.
+        NoMainTree: the main tree has it, keeps its git directory elsewhere, and is not `here`.
     """
     found = []
-    for tree, checked_out in _trees(git):
+    for tree, checked_out in _trees(git, branch, here):
         is_on = checked_out == f"refs/heads/{branch}"
         unfinished = _unfinished(tree, branch, is_on)
         if unfinished is not None:
@@ -85,19 +86,31 @@ def trees_of(git: Git, branch: str) -> list[Tree]:
     return found
 
 
-def _trees(git: Git) -> list[tuple[Tree, str]]:
+def _trees(git: Git, branch: str, here: Path | None) -> list[tuple[Tree, str]]:
     """Return every tree that is there, each with the branch it is on ("" for none)."""
     found = []
     listed = git.call("worktree", "list", "--porcelain", "-z").stdout
-    for record in listed.split(b"\0\0"):
+    for position, record in enumerate(listed.split(b"\0\0")):
         fields = [os.fsdecode(field) for field in record.split(b"\0") if field]
         facts = {name: value for name, _, value in (field.partition(" ") for field in fields)}
         folder = facts.get("worktree")
-        if folder is None or "bare" in facts or not os.path.lexists(os.path.join(folder, ".git")):
+        if folder is None or "bare" in facts:
             continue
-        git_folder = Path(place.find(folder).git_folder)
-        found.append((Tree(Path(folder), git_folder), facts.get("branch", "")))
+        if position == 0 and not os.path.lexists(os.path.join(folder, ".git")):
+            # git does not know where the tree of a git directory elsewhere is (nor of a submodule)
+            folder = _main_tree(git, here)
+            if folder is None and facts.get("branch") == f"refs/heads/{branch}":
+                raise NoMainTree(str(git.folder))
+        if folder is not None and os.path.lexists(os.path.join(folder, ".git")):
+            git_folder = Path(place.find(folder).git_folder)
+            found.append((Tree(Path(folder), git_folder), facts.get("branch", "")))
     return found
+
+
+def _main_tree(git: Git, here: Path | None) -> str | None:
+    """Return the tree the caller stands in, where it is the main one."""
+    is_main = here is not None and place.find(str(here)).git_folder == str(git.folder)
+    return str(here) if is_main else None
 
 
 def _unfinished(tree: Tree, branch: str, is_on: bool) -> str | None:

@@ -87,6 +87,7 @@ class Work:
     store: Store
     order: Order
     branch: str
+    here: Path | None = None  # the tree the caller stands in
     rescued: list[str] = field(default_factory=list)
 
     @property
@@ -110,7 +111,8 @@ def working(where: Place, store: Store, branch: str, order: Order) -> Iterator[W
         StoreBusy: another commits; or a tree that must be settled is held by another git.
     """
     with CommitLock(store.folder) as lock:
-        work = Work(Git(Path(where.common), (lock.descriptor,)), store, order, branch)
+        here = None if where.tree is None else Path(where.tree)
+        work = Work(Git(Path(where.common), (lock.descriptor,)), store, order, branch, here)
         work.rescued += settle.settle(work.git, store.folder)
         yield work
 
@@ -187,7 +189,7 @@ def swap(work: Work, old: str | None, new: str, why: str) -> bool:
     Whatever stops it, the trees are settled to where the branch then stands.
     """
     git = work.git
-    trees = checked_out.trees_of(git, work.branch)
+    trees = checked_out.trees_of(git, work.branch, work.here)
     token = f"goodneighbor {secrets.token_hex(16)}"
     locks = [(tree, checked_out.prepare_lock(tree, token)) for tree in trees]
     start = old or git.empty_tree()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from goodneighbor.cli.commit import Absorb, Order, Tip, commit
-from goodneighbor.cli.errors import TreeBusy
+from goodneighbor.cli.errors import NoMainTree, TreeBusy
 from goodneighbor.cli.place import find
 from goodneighbor.store import Store, step
 
@@ -279,6 +279,19 @@ def test_a_linked_worktree_on_the_branch_comes_along(site: Path, store: Store) -
     assert (linked / "README.md").read_text() == "a person's\n"
     assert git(site, "status", "--porcelain") == ""
     assert git(site, "branch", "--show-current").strip() == "feature"
+
+
+def test_a_tree_whose_git_directory_is_elsewhere_comes_along(site: Path, store: Store) -> None:
+    """git's list of worktrees names the git directory then; moving the branch alone would harm."""
+    git(site, "init", "--quiet", "--separate-git-dir", str(site.parent / "elsewhere"))
+    linked = site.parent / "linked"
+    git(site, "worktree", "add", "--quiet", "--detach", str(linked))
+    moved = store_of(site)
+    fold(moved, 1)
+    with pytest.raises(NoMainTree):
+        export(linked)
+    export(site)
+    agree(site, moved, tree=site)
 
 
 def test_a_detached_head_stays_where_it_is(site: Path, store: Store) -> None:

@@ -15,7 +15,8 @@ from goodneighbor.cli.errors import TreeBusy
 from goodneighbor.cli.place import find
 from goodneighbor.store import Store, StoreBusy, step
 
-from .commit_site import agree, fold, git, take_in
+from .. import fleet
+from .commit_site import RULES, agree, fold, git, store_of, take_in
 from .conftest import Neighbor
 
 AGENTS = "state/agents.json"
@@ -37,7 +38,7 @@ def store(site: Path, neighbor: Neighbor) -> Store:
 
 
 @pytest.fixture
-def die_at(site: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+def die_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Begin an export and leave it as a process leaves it that is killed at a step."""
 
     def dies(where: str) -> None:
@@ -49,7 +50,7 @@ def die_at(site: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]
         with monkeypatch.context() as patched:
             patched.setattr("goodneighbor.cli.settle.settle_one", lambda *_: [])
             with pytest.raises(Died):
-                commit(find(str(site)), find(str(site)).open_store(), "main", Order())
+                commit(find("."), find(".").open_store(), "main", Order())
         step.watch(None)
 
     return dies
@@ -225,3 +226,27 @@ with CommitLock(site / ".git" / "goodneighbor") as lock:
     os.kill(int((site / "pid").read_text()), signal.SIGKILL)
     with CommitLock(store.folder):
         pass
+
+
+def test_files_that_lay_there_before_git_knew_of_them_stay(
+    repository: Path,
+    neighbor: Neighbor,
+    die_at: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a branch without a commit, going back must not take the documents away."""
+    (repository / "state").mkdir()
+    for name, data in fleet.BASE.items():
+        (repository / "state" / f"{name}.json").write_bytes(data)
+    (repository / "neighbor.toml").write_text(RULES)
+    monkeypatch.chdir(repository)
+    neighbor("init")
+    fold(store_of(repository), 1)
+    die_at("commit: tree moved")
+    (repository / "README.md").write_text("a person's first commit\n")
+    neighbor("export")  # settles, and writes files
+    for name in fleet.BASE:
+        assert (repository / "state" / f"{name}.json").is_file()
+    assert git(repository, "diff", "--cached", "--name-only") == ""
+    neighbor("export", "--commit")
+    agree(repository, store_of(repository), tree=repository)
