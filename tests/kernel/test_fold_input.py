@@ -1,5 +1,6 @@
 """What a handle refuses to take in, and what it says of it: nothing of it changes anything."""
 
+import orjson
 import pytest
 from goodneighbor.kernel import DeltaRejected, Event, Fold, JsonRejected, Rules
 
@@ -14,6 +15,7 @@ kind = "record"
 each = "."
 apply = ["set /stats/time {@utc|@frame}", "inc /stats/deltas 1"]
 """
+PRETTY = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 BODY = b'{"frame":1,"stream_id":"s"}'
 
 
@@ -61,6 +63,40 @@ def test_no_damaged_body_folds(fold: Fold, body: bytes) -> None:
     with pytest.raises(DeltaRejected):
         fold.run([event(body)])
     assert fold.document("stats") == b"{}\n"
+
+
+STRINGS_DAMAGED = (
+    b"\x80", b"\xc1\xbf", b"\xc3", b"\xc3x", b"\xe2\x82", b"\xe2x\xac", b"\xe2\x82x",
+    b"\xe0\x9f\xbf",
+    b"\xed\xa0\x80", b"\xf0\x9f\x98", b"\xf0x\x98\x80", b"\xf0\x9fx\x80", b"\xf0\x9f\x98x",
+    b"\xf0\x8f\xbf\xbf", b"\xf4\x90\x80\x80", b"\xf5\x80\x80\x80", b"\x1f", b"\\", b"\\x", b"\\/",
+    b"\\u", b"\\u00", b"\\u0108", b"\\u1000", b"\\u0020", b"\\u001F", b"\\u001/", b"\\u001g",
+    b"\\u0008", b"\\u000a",
+)  # fmt: skip
+STRINGS = (
+    "\u00e9\u0080\u07ff", "\u0800\u20ac\ud7ff\ue000\uffff", "\U00010000\U0001f600\U0010ffff",
+    '"\\/\b\t\n\f\r\0\x01\x0b\x1f\x7f', "", "a" * 70 + "\u00e9" * 40,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", STRINGS_DAMAGED)
+def test_no_damaged_string_folds_as_a_value_or_as_a_key(fold: Fold, text: bytes) -> None:
+    for body in (b'{"a":"' + text + b'"}', b'{"' + text + b'":1}', b'{"a":"' + text):
+        with pytest.raises(DeltaRejected):
+            fold.run([event(body)])
+        with pytest.raises(DeltaRejected):
+            fold.load("agents", [(b"ann", body)])
+    assert fold.document("stats") == b"{}\n"
+
+
+@pytest.mark.parametrize("text", STRINGS)
+def test_every_string_comes_through(fold: Fold, text: str) -> None:
+    body = orjson.dumps({text: {"b": text}})
+    fold.run([event(body)])
+    fold.load("agents", [(text.encode(), body)])
+    agents = {"agents": {text: {text: {"b": text}}}}
+    assert fold.document("agents") == orjson.dumps(agents, option=PRETTY)
+    assert fold.document("agents", "compact") == orjson.dumps(agents)
 
 
 @pytest.mark.parametrize("utc_us", [-(1 << 63) + 1, (1 << 63) - 1, 253_402_300_800_000_000])

@@ -4,7 +4,7 @@ import itertools
 
 import orjson
 import pytest
-from goodneighbor.kernel import Event, Fold, KernelLimit, Rules
+from goodneighbor.kernel import Changed, Event, Fold, KernelLimit, Rules
 
 RULES = """
 [documents.agents]
@@ -102,6 +102,41 @@ def test_every_allocation_of_opening_and_loading_may_fail() -> None:
             continue
         break
     assert failures > 50
+
+
+def test_every_allocation_of_what_comes_out_may_fail() -> None:
+    after = expected()
+    failures = 0
+    with opened() as fold:
+        rows = fold.run(EVENTS).changed
+        for allocation in itertools.count(1):
+            fold.fail_at(allocation)
+            failed = 0
+            for write in (lambda: documents(fold), lambda: fold.needs(EVENTS), fold.recount):
+                try:
+                    write()
+                except KernelLimit:
+                    failed += 1
+            fold.fail_at(0)
+            failures += failed
+            if failed == 0:
+                break
+        assert documents(fold) == after
+    assert failures > 20
+    assert rows == changed_despite_failures()
+
+
+def changed_despite_failures() -> list[Changed]:
+    """The rows of one run, asked for until the memory suffices."""
+    with opened() as fold:
+        folded = fold.run(EVENTS)
+        for allocation in itertools.count(1):
+            fold.fail_at(allocation)
+            try:
+                return folded.changed
+            except KernelLimit:
+                continue
+    raise AssertionError("a count has no end")
 
 
 def test_a_memory_bound_is_an_error_and_not_a_crash() -> None:

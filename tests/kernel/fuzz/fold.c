@@ -7,7 +7,7 @@
 #include "fuzz.h"
 #include "program.h"
 
-enum { EVENTS_MAX = 16, HANDLES = 2 };
+enum { EVENTS_MAX = 16, HANDLES = 2, KEY_SIZE_MAX = 64 };
 
 static const uint8_t seeds[HANDLES][16] = {{1}, {0xFF, 2, 3}};
 static const uint8_t stream[] = "s";
@@ -137,11 +137,25 @@ static void add_event(gn_fold *const handles[HANDLES], frame *in, copy body, int
     in->size += body.size + 1;
 }
 
+/* Keys of rows are the caller's word: UTF-8. */
+static int is_key(const uint8_t *key, size_t size)
+{
+    uint8_t quoted[KEY_SIZE_MAX + 2] = {'"'};
+    if (size > KEY_SIZE_MAX) {
+        return 0;
+    }
+    memcpy(quoted + 1, key, size);
+    quoted[size + 1] = '"';
+    copy canonical = canonical_of(quoted, size + 2, 0);
+    drop(canonical);
+    return canonical.bytes != NULL;
+}
+
 /* "=0k {...}": loaded into both handles, or into neither. */
 static void load(gn_fold *const handles[HANDLES], const uint8_t *line, size_t size)
 {
     const uint8_t *space = size < 2 ? NULL : memchr(line + 1, ' ', size - 1);
-    if (space == NULL) {
+    if (space == NULL || !is_key(line + 1, (size_t)(space - line) - 1)) {
         return;
     }
     const uint64_t body_at = (uint64_t)(space - line) + 1;
