@@ -10,10 +10,10 @@ from typing import Any
 
 from goodneighbor.kernel import Event, Fold, Rules
 from goodneighbor.kernel import fold as fold_module
+from goodneighbor.kernel._kernel import ffi, lib
 from workload import RULES, Delta, Workload
 
 SEED = bytes(16)
-ffi, lib = fold_module.ffi, fold_module.lib
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from measure import Contender
 from workload import Workload
 
 CRDT_DELTAS = 2_000
-JQ_DELTAS = 10_000
+JQ_DELTAS = 1_000
 ROUNDS = 3
 JQ_PROGRAM = """
 reduce inputs as $d ({};
@@ -27,12 +27,14 @@ reduce inputs as $d ({};
     | .stats.total_posts += 1
     | .channels[$p.channel].post_count += 1
     | .agents[$p.author].post_count += 1
-    | .agents[$p.author].heartbeat_last |= ([., $p.created_at] | max))
+    | (.agents[$p.author].heartbeat_last as $seen
+      | .agents[$p.author].heartbeat_last = ([$seen, $p.created_at] | max)))
   | reduce $d.comments_added[] as $c (.;
     .stats.total_comments += 1
     | .agents[$c.author].comment_count += 1
-    | .agents[$c.author].heartbeat_last |= ([., $c.created_at] | max))
-  | .stats.last_updated |= ([., $d.utc] | max))
+    | (.agents[$c.author].heartbeat_last as $seen
+      | .agents[$c.author].heartbeat_last = ([$seen, $c.created_at] | max)))
+  | .stats.last_updated = ([.stats.last_updated, $d.utc] | max))
 | .stats
 """
 

@@ -57,7 +57,15 @@ def compile_one(source: Path) -> Path:
     """Compile one file of the kernel, or the binding."""
     made = PLACE / f"{source.stem}.o"
     include = ["-Ikernel", f"-I{sysconfig.get_path('include')}", "-DPy_LIMITED_API=0x030B0000"]
-    command = [*LANGUAGES[source.suffix], *FLAGS, *include, "-c", source, "-o", made]
+    command: list[str | Path] = [
+        *LANGUAGES[source.suffix],
+        *FLAGS,
+        *include,
+        "-c",
+        source,
+        "-o",
+        made,
+    ]
     subprocess.run(command, check=True)
     return made
 

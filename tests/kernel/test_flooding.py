@@ -94,7 +94,7 @@ def instructions(tmp_path: Path) -> list[int]:
     """
     chosen = tmp_path / "chosen"
     chosen.write_bytes(orjson.dumps(chosen_integers()))
-    command = [
+    command: list[str | Path] = [
         *("valgrind", "--tool=callgrind", "--toggle-collect=gn_fold_run"),
         *("--dump-after=gn_fold_run", f"--callgrind-out-file={tmp_path / 'out'}"),
         *(sys.executable, "-m", __name__, chosen),

@@ -34,10 +34,11 @@ def test_the_corpus_and_every_finding_so_far_pass(target: str, tmp_path: Path) -
 def test_a_fuzzer_finds_nothing(target: str, tmp_path: Path, tell: Callable[[str], None]) -> None:
     program = fuzz_targets.build(target, fuzzer=True)
     seeds, found = tmp_path / "seeds", tmp_path / "found"
-    seeds.mkdir(), found.mkdir()
+    seeds.mkdir()
+    found.mkdir()
     for path in fuzz_targets.inputs(target, tmp_path):
         (seeds / path.name).write_bytes(path.read_bytes())
-    command = [
+    command: list[str | Path] = [
         *(program, f"-max_total_time={SECONDS}", f"-max_len={INPUT_SIZE_MAX}", "-seed=1"),
         *(f"-timeout={INPUT_TIMEOUT_S}", f"-rss_limit_mb={MEMORY_MAX_MB}"),
         *(f"-artifact_prefix={found}/", "-print_final_stats=1"),
