@@ -56,7 +56,8 @@ def frame(cursor: Cursor, number: int) -> FrameDetail | None:
         return None
     state, rules, digest = row or ("open", None, None)
     ahead = cursor.execute(
-        "SELECT count(*) FROM event WHERE frame = ? AND utc_us > received_us + ?",
+        "SELECT count(*) FROM event WHERE frame = ? AND kind = 'delta'"
+        " AND utc_us > received_us + ?",
         (number, AHEAD_US_MAX),
     ).fetchone()[0]
     return FrameDetail(

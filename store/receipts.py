@@ -84,13 +84,15 @@ def write(
 
 
 def sums_of(cursor: Cursor, frame: int) -> FrameSums:
-    """Add a frame's receipts up."""
+    """Add a frame's receipts up. Edits taken in always come after their close: none is late."""
     row = cursor.execute(
         "SELECT count(*), coalesce(sum(units_in), 0), coalesce(sum(applied), 0),"
         " coalesce(sum(duplicate), 0), coalesce(sum(skipped), 0),"
-        " coalesce(sum(optional_skipped), 0), coalesce(sum(late), 0)"
-        " FROM receipt WHERE frame = ?",
-        (frame,),
+        " coalesce(sum(optional_skipped), 0), (SELECT count(*) FROM receipt AS r"
+        "  JOIN event AS e ON e.position = r.position"
+        "  WHERE r.frame = :frame AND r.late = 1 AND e.kind = 'delta')"
+        " FROM receipt WHERE frame = :frame",
+        {"frame": frame},
     ).fetchone()
     return FrameSums(frame, *map(int, row))
 

@@ -201,6 +201,13 @@ def test_an_edit_counts_once_when_its_command_is_killed(closed: Store, step: str
     assert len(again.taken_in()) == 1
 
 
+def test_an_edit_is_no_late_delta_and_none_from_the_future(closed: Store) -> None:
+    closed.absorb(Edit("agents", edited(closed, bob={"post_count": 5})))
+    detail = closed.frame(1)
+    assert detail is not None
+    assert (detail.sums.events, detail.sums.late, detail.ahead) == (2, 0, 0)
+
+
 def test_a_replay_from_nothing_folds_the_edits_again(closed: Store) -> None:
     closed.absorb(Edit("agents", edited(closed, bob={"post_count": 5})))
     assert closed.replay(check=True).differs == []
