@@ -18,7 +18,7 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from goodneighbor.cli import settle
+from goodneighbor.cli import checked_out, settle
 from goodneighbor.store import step
 
 from . import commit_world as worlds
@@ -186,6 +186,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.broken:
         settle.settle = lambda git, store: []
+        checked_out.WAIT_S = 0.1  # for the locks that stay then
     memory = Path("/dev/shm")
     folder = Path(tempfile.mkdtemp(prefix="commit-kills-", dir=memory if memory.is_dir() else None))
     world = worlds.make(folder)
