@@ -27,6 +27,7 @@ from workload import Workload, make
 
 SIDES = ("kernel", "dicts")
 PAGE_SIZE = 4096
+SKETCH_MB = (40, 130)  # kernel, dicts
 
 
 def resident() -> int:
@@ -86,6 +87,8 @@ def main() -> None:
             sizes = found[side]
             print(f"{names:46}{sizes['resident'] / 1e6:12.1f}{sizes['counted'] / 1e6:12.1f}")
         print(f"of the kernel's, {found['kernel']['state'] / 1e6:.1f} MB are the entities' arena")
+        if not asked.small:
+            print(f"the sketch says {SKETCH_MB[0]} MB and {SKETCH_MB[1]} MB")
     ratio = found["kernel"]["resident"] / found["dicts"]["resident"]
     measure.report({"memory_vs_dicts": ratio}, asked.as_json)
 
