@@ -74,7 +74,7 @@ def accident(
     (site / "notes.txt").write_text("committed\n")
     git(site, "add", "notes.txt")
     git(site, "commit", "-q", "-m", "notes")
-    export(site, **documents(1))
+    export(site, "An export", **documents(1))
     remote, other = clone_of(site, tmp_path)
     if request.param == "diverged":
         git(site, "commit", "-q", "--allow-empty", "-m", "a local commit")
@@ -216,7 +216,8 @@ def test_the_files_of_that_day(
     if guarded:
         neighbor("guard", "install")
     document.write_text(stashed)
-    for words in (("stash",), ("pull", "-q", "--rebase"), ("stash", "pop")):
+    steps: list[tuple[str, ...]] = [("stash",), ("pull", "-q", "--rebase"), ("stash", "pop")]
+    for words in steps:
         git(site, *words, code=None)
     assert guarded or document.read_text() == damaged  # the guard's merge driver may join them
     document.write_text(damaged)
