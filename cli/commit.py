@@ -3,7 +3,7 @@
 The fact not to miss: a commit's documents come from the log alone, so one that lost a race is
 simply built again on the new tip. The order, under the commit lock:
 
-    what died is settled -> edits at the tip taken in (`absorb`) -> log segment -> objects
+    what died is settled -> edits at the tip taken in (`absorb`) -> log segment, flushed -> objects
     -> intent -> trees that have the branch checked out -> compare-and-swap of the refs
     -> refs' folders flushed (`git -c core.fsync=all` leaves them: power cuts lost commits)
     -> files flushed, indexes replaced -> intent away
@@ -17,9 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..store import Store, Withheld
-from ..store.disk import DISK
 from ..store.step import reached
-from . import checked_out, intent, log_branch, manifest, message, rescue, settle
+from . import checked_out, intent, log_branch, manifest, message, refs, rescue, settle
 from .checked_out import Move, Tree
 from .commit_lock import CommitLock
 from .draft import Draft, Parent, draft, write
@@ -29,7 +28,6 @@ from .manifest import MANIFEST, Found
 from .place import Place
 
 ATTEMPTS_MAX = 8
-EXPORTED = "refs/goodneighbor/exported"  # by branch: the last export that this clone made there
 SCRATCH = "commit.index"
 
 
@@ -100,7 +98,7 @@ class Work:
 
     @property
     def exported_ref(self) -> str:
-        return f"{EXPORTED}/{self.branch}"
+        return f"{refs.EXPORTED}/{self.branch}"
 
 
 @contextmanager
@@ -113,6 +111,8 @@ def working(where: Place, store: Store, branch: str, order: Order) -> Iterator[W
     with CommitLock(store.folder) as lock:
         here = None if where.tree is None else Path(where.tree)
         work = Work(Git(Path(where.common), (lock.descriptor,)), store, order, branch, here)
+        for dead in (work.scratch, work.scratch.with_name(f"{SCRATCH}.lock")):
+            dead.unlink(missing_ok=True)
         work.rescued += settle.settle(work.git, store.folder)
         yield work
 
@@ -209,7 +209,7 @@ def swap(work: Work, old: str | None, new: str, why: str) -> bool:
             settle.settle_one(git, begun, locked)
             return False
         reached("commit: branch moved")
-        flush_refs(git.folder, [*moves, log_branch.REF])
+        refs.flush(git.folder, list(moves))
         for tree in trees:
             checked_out.finish(tree, move.paths)
     except BaseException:
@@ -217,19 +217,6 @@ def swap(work: Work, old: str | None, new: str, why: str) -> bool:
         raise
     settle.end(begun)
     return True
-
-
-def flush_refs(common: Path, refs: Sequence[str]) -> None:
-    """Return once the folders that hold loose refs are on the medium."""
-    folders = {common}
-    for ref in refs:
-        folder = (common / ref).parent
-        while folder != common:
-            folders.add(folder)
-            folder = folder.parent
-    for folder in sorted(folders):
-        if folder.is_dir():
-            DISK.flush_folder(str(folder))
 
 
 def _parent(work: Work, commit: str, *, is_local: bool) -> Parent:

@@ -198,8 +198,11 @@ class Git:
         return self.call("hash-object", "--no-filters", "--stdin", stdin=data).line()
 
     def empty_tree(self) -> str:
-        """Return the id of the tree that holds nothing, which is kept."""
-        return self.call("mktree").line()
+        """Return the id of the tree that holds nothing; git knows it without an object.
+
+        `mktree` would keep one and never flush it: a power cut leaves an empty file.
+        """
+        return self.call("hash-object", "-t", "tree", "--stdin").line()
 
     def changed_paths(self, old: str, new: str) -> list[str]:
         """Return the paths at which two commits or trees differ."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from ..store import Store
 from ..store.publication import Publication
 from ..store.step import reached
+from . import refs
 from .errors import OtherStore
 from .git import Entry, Git
 from .message import STORE, skip_ci
@@ -45,11 +46,14 @@ def extend(
     for _ in range(ATTEMPTS_MAX):
         there = segments(git, now.store_id, take_over=take_over)
         if there.position >= now.position:
+            refs.flush(git.folder, [REF])  # who moved it may have died before
             return there.tip
         commit = _commit(git, store, now, there, scratch)
         if git.move_refs({REF: (there.tip, commit)}, "goodneighbor: log"):
+            refs.flush(git.folder, [REF])
             reached("commit: log segment added")
             return commit
+        refs.free(git.folder, REF)  # only we move it, and the living one is us
     raise AssertionError("the log branch is moved under the commit lock alone")
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ..store import Store
 from ..store.step import reached
-from . import log_branch, manifest, message
+from . import log_branch, manifest, message, refs
 from .commit import Committed, Order, Work, export_on, working
 from .errors import BranchMoves, GitFailed, PushRefused
 from .git import Git
@@ -90,6 +90,7 @@ def _export_over(work: Work, theirs: Remote, remote: str) -> Committed | None:
     tip = git.resolve(work.ref)
     if theirs.log_tip is not None and git.resolve(log_branch.REF) is None:
         git.move_refs({log_branch.REF: (None, theirs.log_tip)}, "goodneighbor: log")
+        refs.flush(git.folder, [log_branch.REF])
     if theirs.tip is None or (tip is not None and git.is_ancestor(theirs.tip, tip)):
         return export_on(work, tip, [] if tip is None else [tip])
     if tip is None or git.is_ancestor(tip, theirs.tip):

@@ -32,6 +32,7 @@ def save(git: Git, paths: Sequence[str], ref: str) -> str:
         index_tree = git.call("write-tree").line()
         parents += ["-p", _commit(git, index_tree, parents, "what was staged")]
     beside = git.index.with_name(f"{git.index.name}.rescue")
+    beside.with_name(f"{beside.name}.lock").unlink(missing_ok=True)  # of a git that died
     shutil.copy2(git.index, beside)
     try:
         with_files = git.within(git.folder, beside)

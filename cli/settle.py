@@ -14,7 +14,7 @@ from typing import Any
 
 from ..store.disk import DISK
 from ..store.step import reached
-from . import checked_out, intent, rescue
+from . import checked_out, intent, refs, rescue
 from .checked_out import Tree
 from .git import Entry, Git
 from .intent import Intent
@@ -58,6 +58,8 @@ def settle(git: Git, store: Path) -> list[str]:
     """
     saved = []
     for each in intent.pending(store, KIND):
+        for ref in refs.moved_with(str(each.facts["branch"])):
+            refs.free(git.folder, ref, [str(each.facts["new"])])
         saved += settle_one(git, each)
     return saved
 
@@ -75,6 +77,7 @@ def settle_one(git: Git, begun: Intent, only: Sequence[Tree] | None = None) -> l
             saved += _settle_tree(git, tree, facts, told)
         elif is_there:
             (tree.git_folder / checked_out.LOCK_BESIDE).unlink(missing_ok=True)
+    refs.flush(git.folder, refs.moved_with(str(facts["branch"])))
     intent.remove(begun)
     reached("settle: intent away")
     return saved

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from ..kernel import Rules
 from ..kernel.document import Document
 from ..store import Absorbed, Edit, EditRefused, Store
-from . import manifest
+from . import manifest, refs
 from .answer import counted, warn
-from .commit import EXPORTED, Tip
+from .commit import Tip
 from .manifest import Found
 
 BASE_FRAME = -1  # before every frame that a stream wrote for
@@ -61,7 +61,7 @@ class TipEdits:
         return looked.blobs
 
     def _compared_with(self, tip: Tip) -> Found | None:
-        exported = tip.git.resolve(f"{EXPORTED}/{tip.branch}") if self.revert else None
+        exported = tip.git.resolve(f"{refs.EXPORTED}/{tip.branch}") if self.revert else None
         return tip.found if exported is None else manifest.newest(tip.git, exported)
 
     def _refuse(self, refused: EditRefused) -> None:
