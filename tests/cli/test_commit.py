@@ -14,6 +14,7 @@ from goodneighbor.cli.place import find
 from goodneighbor.store import Store, step
 
 from .. import fleet
+from ..effort import examples
 from .commit_site import RULES, agree, fold, git, store_of, take_in
 from .conftest import Neighbor
 
@@ -479,7 +480,7 @@ def test_files_are_not_written_over_another_stores(
 
 def test_eight_committers_at_once_lose_no_update(site: Path, store: Store) -> None:
     """Each brings frames of its own and exports; a person stages and edits beside them."""
-    frames, committers = 40, 8
+    frames, committers = min(200, max(40, examples(40))), 8  # `make soak`: 200
     (site / "README.md").write_text("staged\n")
     git(site, "add", "README.md")
     (site / "mine.txt").write_text("not staged\n")
@@ -505,7 +506,7 @@ store.close()
         subprocess.Popen([sys.executable, "-c", script, str(site), str(number)], cwd=root)
         for number in range(1, committers + 1)
     ]
-    assert [process.wait(timeout=300) for process in started] == [0] * committers
+    assert [process.wait(timeout=8 * frames) for process in started] == [0] * committers
     store.close_frame(frames + 1)
     export(site)
     assert json.loads(git(site, "show", "main:state/stats.json")) == {"total_posts": frames}
