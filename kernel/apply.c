@@ -251,17 +251,10 @@ int gn_apply_plain(gn_fold *fold, const gn_operation *operation, gn_entity *enti
     return GN_OK;
 }
 
-int gn_apply(gn_fold *fold, const gn_path *path, uint32_t code, gn_name value, bool own, uint32_t *reason)
+static int apply_admitted(gn_fold *fold, const gn_path *path, gn_entity *entity, uint32_t code, gn_name value,
+                          bool own, uint32_t *reason)
 {
-    const gn_document *document = &fold->program.documents[path->document];
-    bool is_single = document->is_record || path->is_at;
-    gn_entity *entity = is_single ? document->single : gn_state_find(fold, path->document, path->key);
     gn_target at;
-    assert(code == GN_REMOVE || value.size > 0);
-    *reason = is_single ? admit_single(document, path, code, value) : admit(document, path, entity, code, own);
-    if (*reason != GN_NO_REASON) {
-        return GN_OK;
-    }
     if (path->field_count == 1 && path->slot != GN_NONE && entity != NULL && entity->body.kind == GN_OPEN) {
         at.document = &fold->program.documents[path->document]; /* a slot of an open entity: most operations */
         at.entity = entity;
@@ -274,6 +267,22 @@ int gn_apply(gn_fold *fold, const gn_path *path, uint32_t code, gn_name value, b
         return status;
     }
     return apply_at(fold, path, &at, code, value, own, reason);
+}
+
+int gn_apply(gn_fold *fold, const gn_path *path, uint32_t code, gn_name value, bool own, uint32_t *reason)
+{
+    const gn_document *document = &fold->program.documents[path->document];
+    bool is_single = document->is_record || path->is_at;
+    gn_entity *entity = is_single ? document->single : gn_state_find(fold, path->document, path->key);
+    const gn_arena_mark here = gn_arena_here(&fold->event);
+    assert(code == GN_REMOVE || value.size > 0);
+    *reason = is_single ? admit_single(document, path, code, value) : admit(document, path, entity, code, own);
+    if (*reason != GN_NO_REASON) {
+        return GN_OK;
+    }
+    int status = apply_admitted(fold, path, entity, code, value, own, reason);
+    gn_arena_back(&fold->event, here); /* texts on their way into the state; a delta may hold very many operations */
+    return status;
 }
 
 int gn_write(gn_fold *fold, const gn_path *path, gn_name value, uint32_t *reason)

@@ -26,7 +26,7 @@ bool gn_current_text(gn_fold *fold, const gn_target *at, gn_name *text);
 /* Write a value there; parents and the entity are made. */
 int gn_put(gn_fold *fold, const gn_path *path, gn_target *at, gn_name value);
 /* The same for a cell's own number, GN_INTEGER or GN_SECOND. */
-int gn_put_number(gn_fold *fold, gn_target *at, uint32_t kind, int64_t number);
+int gn_put_number(gn_fold *fold, gn_target *at, uint16_t kind, int64_t number);
 /* Take the member, or the whole entity, away. */
 int gn_take_out(gn_fold *fold, const gn_path *path, gn_target *at);
 

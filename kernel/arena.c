@@ -54,6 +54,19 @@ void gn_arena_reset(gn_arena *arena)
     arena->end = arena->next + kept->size;
 }
 
+void gn_arena_back_slow(gn_arena *arena, gn_arena_mark mark)
+{
+    while (arena->blocks != mark.block) {
+        gn_block *block = arena->blocks;
+        assert(block != NULL);
+        arena->blocks = block->next;
+        arena->size -= block->size;
+        free(block);
+    }
+    arena->next = mark.next;
+    arena->end = mark.block == NULL ? NULL : block_bytes(mark.block) + mark.block->size;
+}
+
 /* Blocks double up to a bound, so the count of mallocs grows with the logarithm of the size. */
 static size_t block_size(const gn_arena *arena, size_t least)
 {

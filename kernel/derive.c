@@ -134,6 +134,7 @@ static int write_derived(gn_fold *fold, gn_document *document, const gn_derive *
 
 int gn_derive_write(gn_fold *fold)
 {
+    fold->unit++;
     for (uint32_t i = 0; fold->program.term_count > 0 && i < fold->touched_count; i++) {
         if (!gn_derive_count(fold, fold->touched[i], 1, fold->pending)) {
             return GN_NO_MEMORY;

@@ -50,6 +50,25 @@ static inline void *gn_alloc(gn_arena *arena, size_t size)
     }
     return gn_alloc_slow(arena, size);
 }
+/* Where an arena stands, and back there: what was allocated since is given back. */
+typedef struct gn_arena_mark {
+    gn_block *block;
+    uint8_t *next;
+} gn_arena_mark;
+static inline gn_arena_mark gn_arena_here(const gn_arena *arena)
+{
+    gn_arena_mark mark = {arena->blocks, arena->next};
+    return mark;
+}
+void gn_arena_back_slow(gn_arena *arena, gn_arena_mark mark);
+static inline void gn_arena_back(gn_arena *arena, gn_arena_mark mark)
+{
+    if (arena->blocks == mark.block) {
+        arena->next = mark.next;
+    } else {
+        gn_arena_back_slow(arena, mark);
+    }
+}
 /* count * size, refused on overflow. */
 void *gn_alloc_array(gn_arena *arena, size_t count, size_t size);
 

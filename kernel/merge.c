@@ -119,6 +119,7 @@ int gn_apply_merge(gn_fold *fold, const gn_path *path, gn_target *at, gn_name va
 {
     const uint32_t mark = fold->undo_count;
     bool absent = gn_is_absent(at);
+    fold->unit++;
     if (value.bytes[0] != '{' || (!absent && !holds_object(at))) {
         *reason = GN_WRONG_TYPE;
         return GN_OK;

@@ -207,6 +207,7 @@ static int run_unit(gn_work *work, const gn_items *items, uint32_t first, uint32
     uint32_t failed = 0, reason;
     gn_name text;
     work->item = first;
+    work->fold->unit++;
     const request *asked = read_requests(work, items, first, count, &failed, &reason);
     if (asked == NULL) {
         return GN_NO_MEMORY;
@@ -225,6 +226,7 @@ static int run_unit(gn_work *work, const gn_items *items, uint32_t first, uint32
         gn_state_roll_back(work->fold, mark);
         return request_text(work, &asked[failed], &text) ? gn_work_skip(work, reason, text) : GN_NO_MEMORY;
     }
+    gn_state_settle(work->fold, mark);
     work->receipt->units_in++;
     work->receipt->applied++;
     return GN_OK;

@@ -87,17 +87,6 @@ int gn_find_place(gn_fold *fold, const gn_path *path, gn_entity *entity, gn_targ
 
 /* ---- writing to it ---- */
 
-static bool copy_text(gn_arena *arena, gn_name text, gn_name *copy)
-{
-    uint8_t *bytes = gn_alloc(arena, text.size);
-    if (bytes == NULL) {
-        return false;
-    }
-    memcpy(bytes, text.bytes, text.size);
-    *copy = (gn_name){bytes, text.size};
-    return true;
-}
-
 /* The cell to write, saved; the entity made when it was not there. */
 static bool open_cell(gn_fold *fold, const gn_path *path, gn_target *at)
 {
@@ -111,22 +100,27 @@ static bool open_cell(gn_fold *fold, const gn_path *path, gn_target *at)
     return gn_state_save(fold, at->entity, at->cell);
 }
 
-/* A value's cell: small integers and whole seconds as numbers, all else as text that the state keeps. */
-static bool value_cell(gn_fold *fold, gn_name value, gn_cell *cell)
+/* A cell with a text that the state keeps. */
+static bool text_cell(gn_fold *fold, gn_name text, gn_cell *cell)
 {
-    gn_name copy;
-    *cell = gn_cell_of(value);
-    if (cell->kind != GN_TEXT) {
-        return true;
-    }
-    if (!copy_text(&fold->state, value, &copy)) {
+    *cell = (gn_cell){.size = text.size, .kind = GN_TEXT};
+    uint8_t *bytes = gn_state_text(fold, text.size, &cell->is_owned);
+    if (bytes == NULL) {
         return false;
     }
-    cell->as.text = copy.bytes;
+    memcpy(bytes, text.bytes, text.size);
+    cell->as.text = bytes;
     return true;
 }
 
-int gn_put_number(gn_fold *fold, gn_target *at, uint32_t kind, int64_t number)
+/* A value's cell: small integers and whole seconds as numbers, all else as text. */
+static bool value_cell(gn_fold *fold, gn_name value, gn_cell *cell)
+{
+    *cell = gn_cell_of(value);
+    return cell->kind != GN_TEXT || text_cell(fold, value, cell);
+}
+
+int gn_put_number(gn_fold *fold, gn_target *at, uint16_t kind, int64_t number)
 {
     assert(at->is_cell && at->cell != NULL);
     if (!gn_state_save(fold, at->entity, at->cell)) {
@@ -141,17 +135,10 @@ int gn_put(gn_fold *fold, const gn_path *path, gn_target *at, gn_name value)
     gn_cell cell;
     gn_name text;
     assert(value.size > 0);
-    if (at->is_cell) {
-        if (!value_cell(fold, value, &cell)) {
-            return GN_NO_MEMORY;
-        }
-    } else {
-        if (!gn_splice(&fold->state, at->text, &at->place, at->fields, at->field_count, value, &text)) {
-            return GN_NO_MEMORY;
-        }
-        cell = (gn_cell){.as.text = text.bytes, .size = text.size, .kind = GN_TEXT};
-    }
-    if (!open_cell(fold, path, at)) {
+    bool made = at->is_cell ? value_cell(fold, value, &cell)
+                            : gn_splice(&fold->event, at->text, &at->place, at->fields, at->field_count, value, &text) &&
+                                  text_cell(fold, text, &cell);
+    if (!made || !open_cell(fold, path, at)) {
         return GN_NO_MEMORY;
     }
     *at->cell = cell;
@@ -163,10 +150,9 @@ int gn_take_out(gn_fold *fold, const gn_path *path, gn_target *at)
     gn_cell cell = {.kind = GN_ABSENT};
     gn_name text;
     if (!at->is_cell) {
-        if (!gn_cut(&fold->state, at->text, &at->place, &text)) {
+        if (!gn_cut(&fold->event, at->text, &at->place, &text) || !text_cell(fold, text, &cell)) {
             return GN_NO_MEMORY;
         }
-        cell = (gn_cell){.as.text = text.bytes, .size = text.size, .kind = GN_TEXT};
     } else if (path->field_count == 0) {
         cell.kind = GN_REMOVED;
     }

@@ -276,8 +276,25 @@ static bool first_touch(gn_fold *fold, gn_entity *entity)
     return true;
 }
 
+static gn_owned *owned_of(const gn_cell *cell)
+{
+    assert(cell->kind == GN_TEXT && cell->is_owned);
+    return (gn_owned *)(uintptr_t)cell->as.text - 1;
+}
+
+static void give_back(gn_fold *fold, gn_owned *owned)
+{
+    owned->next = fold->given_back[owned->class];
+    fold->given_back[owned->class] = owned;
+}
+
 bool gn_state_save(gn_fold *fold, gn_entity *entity, gn_cell *place)
 {
+    if (place->is_owned && owned_of(place)->run == fold->run && owned_of(place)->unit == fold->unit) {
+        assert(entity->run == fold->run && entity->touches > 0); /* the unit saved what stood here before it */
+        give_back(fold, owned_of(place));
+        return true;
+    }
     if (entity->run != fold->run && !first_touch(fold, entity)) {
         return false;
     }
@@ -302,6 +319,60 @@ void gn_state_roll_back(gn_fold *fold, uint32_t undo_count)
         *undo->place = undo->old;
         undo->entity->touches--;
     }
+}
+
+/* ---- texts that come and go ----
+ *
+ * Classes of room grow by an eighth to a quarter, so a text that grows by every operation leaves a few times its own
+ * size behind, and not its size at each step. */
+
+static size_t class_room(uint32_t class)
+{
+    return (size_t)(4 + class % 4) << (class / 4 + 7);
+}
+
+uint8_t *gn_state_text(gn_fold *fold, size_t size, uint16_t *is_owned)
+{
+    uint32_t class = 0;
+    *is_owned = size >= GN_OWNED_SIZE_MIN;
+    if (!*is_owned) {
+        return gn_alloc(&fold->state, size);
+    }
+    while (class < GN_OWNED_CLASSES && class_room(class) < size) {
+        class++;
+    }
+    if (class == GN_OWNED_CLASSES) {
+        return NULL;
+    }
+    gn_owned *owned = fold->given_back[class];
+    if (owned != NULL) {
+        fold->given_back[class] = owned->next;
+    } else {
+        owned = gn_alloc(&fold->state, sizeof *owned + class_room(class));
+    }
+    if (owned == NULL) {
+        return NULL;
+    }
+    *owned = (gn_owned){.run = fold->run, .unit = fold->unit, .class = class};
+    return (uint8_t *)(owned + 1);
+}
+
+void gn_state_settle(gn_fold *fold, uint32_t undo_count)
+{
+    uint32_t kept = undo_count;
+    for (uint32_t i = undo_count; i < fold->undo_count; i++) {
+        const gn_undo *undo = &fold->undo[i];
+        /* An entry of this run stands before this one for the same place: whoever wrote the text saved it first. */
+        gn_owned *owned = undo->old.is_owned ? owned_of(&undo->old) : NULL;
+        if (owned == NULL || owned->run != fold->run) {
+            fold->undo[kept++] = *undo;
+            continue;
+        }
+        assert(undo->entity->touches > 1);
+        undo->entity->touches--;
+        give_back(fold, owned);
+    }
+    fold->undo_count = kept;
 }
 
 /* ---- order of keys ---- */
@@ -444,6 +515,7 @@ void gn_state_compact(gn_fold *fold)
     if (moved) {
         memcpy(fold->program.documents, documents, fold->program.document_count * sizeof *documents);
         gn_arena_close(&fold->state);
+        memset(fold->given_back, 0, sizeof fold->given_back);
         fold->state = copy.state;
         fold->compacted_size = fold->state.size;
     } else {

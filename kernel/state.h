@@ -45,8 +45,20 @@ typedef struct gn_cell {
         gn_object *object;
     } as;
     uint32_t size;          /* of the text */
-    uint32_t kind;
+    uint16_t kind;
+    uint16_t is_owned;      /* the text lies in a gn_owned of its own */
 } gn_cell;
+
+/* A text that may be given back when it is replaced: those that are long, and may grow by every operation of a
+ * frame. Its bytes lie behind it. */
+#define GN_OWNED_SIZE_MIN 512u
+#define GN_OWNED_CLASSES 96u
+typedef struct gn_owned {
+    struct gn_owned *next;  /* on the list of its class, when it was given back */
+    uint32_t run;           /* that wrote it, and the unit in it */
+    uint32_t unit;
+    uint32_t class;
+} gn_owned;
 
 /* slot_count slots, then slot_count + 1 runs (text of members without braces, possibly empty). */
 struct gn_object {
@@ -333,7 +345,9 @@ struct gn_fold {
     uint8_t seed[16];
     gn_program program;
     uint64_t compacted_size;/* of the state arena, when it was last copied together */
+    gn_owned *given_back[GN_OWNED_CLASSES];
     uint32_t run;
+    uint32_t unit;          /* counts what may be rolled back by itself */
     uint32_t needs_call;
     gn_entity *recalled[GN_RECALL]; /* what the delta at hand found last, by where its keys lie */
     const uint8_t *recalled_keys[GN_RECALL];
@@ -358,9 +372,13 @@ gn_entity *gn_state_find(gn_fold *fold, uint32_t document, gn_name key);
 gn_entity *gn_state_entity(gn_fold *fold, uint32_t document, gn_name key);
 /* Room to remember what `events` deltas usually write. */
 bool gn_state_expect(gn_fold *fold, uint32_t events);
-/* Remember a cell before it is written; false when memory ends. */
+/* Remember a cell before it is written; false when memory ends. Its old text may be given back: read it before. */
 bool gn_state_save(gn_fold *fold, gn_entity *entity, gn_cell *place);
 void gn_state_roll_back(gn_fold *fold, uint32_t undo_count);
+/* A unit has applied: of what it wrote over, texts that this run wrote itself are needed no more. */
+void gn_state_settle(gn_fold *fold, uint32_t undo_count);
+/* Room for a text that the state keeps; *is_owned says how. NULL when memory ends. */
+uint8_t *gn_state_text(gn_fold *fold, size_t size, uint16_t *is_owned);
 /* Copy what lives into a new arena when more than half of the old one is past. Never fails: it may not happen. */
 void gn_state_compact(gn_fold *fold);
 /* The document's entities by key, the single one apart. False when memory (of call) ends. */

@@ -208,6 +208,7 @@ static int run_unit(gn_work *work, const gn_rule *rule)
     gn_entity *entities[GN_RULE_ENTITIES] = {NULL};
     const gn_mark mark = work->need == NULL ? mark_of(work) : (gn_mark){0};
     uint32_t applied = rule->into != GN_NONE, optional = 0, first_reason = GN_NO_REASON;
+    work->fold->unit++;
     bool ended = false;
     int status = rule->into == GN_NONE ? GN_OK : run_into(work, rule, &ended);
     for (uint32_t i = 0; status == GN_OK && !ended && i < rule->operation_count; i++) {
@@ -247,6 +248,7 @@ static int run_unit(gn_work *work, const gn_rule *rule)
         back_to(work, &mark);
         return gn_work_skip(work, first_reason == GN_NO_REASON ? GN_NO_RULE : first_reason, text);
     }
+    gn_state_settle(work->fold, mark.undo_count);
     work->receipt->units_in++;
     work->receipt->applied++;
     work->receipt->optional_skipped += optional;

@@ -164,3 +164,59 @@ def long_text() -> Event:
     body = {"frame": 1, "stream_id": "s", "posts": [post], "gone": []}
     text = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
     return Event(bytes(16), 1, None, "s", False, text)
+
+
+GROWING = """
+[documents.map]
+path = "state/map.json"
+create = "always"
+[documents.map.fields]
+tags = "set"
+[[items]]
+each = "names"
+apply = ["include /map/x/tags {@value}", "set /map/x/{@value} 1", "push /map/deep/a/b {@value}"]
+[[items]]
+each = "whole"
+apply = ["merge /map/y {@value}"]
+[ops]
+allow = ["include /map/*/*", "set /map/*/*"]
+"""
+
+
+@pytest.mark.parametrize("way", ["items", "ops", "merge"])
+def test_one_entity_may_grow_by_every_operation_of_a_frame(way: str) -> None:
+    """Every step leaves a text behind; were they all kept, some deltas could never fold."""
+    names = [f"name-{number:06}" for number in range(4_000)]
+    if way == "items":
+        body: dict[str, object] = {"names": names}
+    elif way == "ops":
+        include = [{"op": "include", "path": "/map/x/tags", "value": name} for name in names]
+        body = {"ops": include + [{"op": "set", "path": f"/map/x/{n}", "value": 1} for n in names]}
+    else:
+        body = {"whole": [{"tags": names} | dict.fromkeys(names, 1)]}
+    text = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    with Fold(Rules.parse(GROWING), seed=bytes(16)) as fold:
+        receipt = fold.run([Event(bytes(16), 1, None, "s", False, text)]).receipts[0]
+        assert receipt.skipped == 0
+        assert fold.memory()[1] < 16 << 20
+        state = orjson.loads(fold.document("map"))
+    grown = state["y" if way == "merge" else "x"]
+    assert grown["tags"] == names
+    assert all(grown[name] == 1 for name in names)
+
+
+def test_what_grew_is_put_back_when_a_later_operation_fails() -> None:
+    """Texts given back within a unit are not those that undoing the unit needs."""
+    long = ["x" * 100 + str(number) for number in range(50)]
+    steps = [{"op": "include", "path": "/map/x/tags", "value": each} for each in long]
+    fails = [{"op": "include", "path": "/map/x/karma", "value": 1}]
+    good = {"ops": [{"op": "set", "path": "/map/x/karma", "value": 5}, *steps]}
+    bad = {"ops": [*({**step, "value": step["value"] + "y"} for step in steps), *fails]}
+    with Fold(Rules.parse(GROWING), seed=bytes(16)) as fold:
+        events = [
+            Event(bytes(16), 1, at, "s", False, orjson.dumps(body, option=orjson.OPT_SORT_KEYS))
+            for at, body in enumerate([good, bad, good, bad])
+        ]
+        receipts = fold.run(events).receipts
+        assert [receipt.applied for receipt in receipts] == [1, 0, 1, 0]
+        assert orjson.loads(fold.document("map"))["x"] == {"karma": 5, "tags": long}
