@@ -124,12 +124,8 @@ static int run_operation(gn_work *work, const gn_operation *operation, gn_name *
                          uint32_t *reason)
 {
     int status = operation_path(work, operation, fields, path, reason);
-    if (status != GN_OK || *reason != GN_NO_REASON) {
+    if (status != GN_OK || *reason == GN_MISSING_FIELD) {
         return status;
-    }
-    if (work->need != NULL) {
-        bool is_single = path->is_at || work->fold->program.documents[path->document].is_record;
-        return is_single ? GN_OK : work->need(work->fold, work->need_context, path->document, path->key);
     }
     gn_name value = operation->literal;
     if (operation->value_kind == GN_VALUE_REFERENCE) {
@@ -138,8 +134,14 @@ static int run_operation(gn_work *work, const gn_operation *operation, gn_name *
         }
         if (value.size == 0) {
             *reason = GN_MISSING_FIELD;
-            return GN_OK;
         }
+    }
+    if (*reason != GN_NO_REASON) {
+        return GN_OK;
+    }
+    if (work->need != NULL) {
+        bool is_single = path->is_at || work->fold->program.documents[path->document].is_record;
+        return is_single ? GN_OK : work->need(work->fold, work->need_context, path->document, path->key);
     }
     return gn_apply(work->fold, path, operation->code, value, false, reason);
 }

@@ -46,7 +46,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_sdist = f"import build_backend; print(build_backend.build_sdist({str(folder)!r}))"
     source = run(sys.executable, "-c", make_sdist, cwd=checkout, PYTHONPATH="kernel")
     with tarfile.open(folder / source.splitlines()[-1]) as archive:
-        archive.extractall(folder, filter="data")
+        if hasattr(tarfile, "data_filter"):  # since 3.11.4
+            archive.extraction_filter = tarfile.data_filter
+        archive.extractall(folder)
     (tree,) = folder.glob("goodneighbor-*/")
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
     run(*pip, "wheel", "--no-deps", "--no-build-isolation", "-w", folder, tree, cwd=folder)

@@ -51,7 +51,9 @@ def _inner_declarations() -> str:
     header = (KERNEL / "kernel.h").read_text(encoding="utf-8")
     structs = re.findall(r"typedef struct gn_(?:arena|buffer) \{.*?\} \w+;", header, re.S)
     functions = re.findall(
-        r"^\w+ gn_(?:json_(?:pretty|quote|unescape)|arena_(?:open|close|reset))\(.*\);", header, re.M
+        r"^\w+ gn_(?:json_(?:pretty|quote|unescape)|arena_(?:open|close|reset))\(.*\);",
+        header,
+        re.M,
     )
     return "\n".join(["typedef struct gn_block gn_block;", *structs, *functions])
 

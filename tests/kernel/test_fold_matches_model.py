@@ -168,3 +168,13 @@ def expected_receipts(receipts: Iterable[model.Receipt]) -> list[tuple[Any, ...]
         )
         for each in receipts
     ]
+
+
+def test_a_missing_value_is_said_before_an_entity_that_no_template_gives() -> None:
+    """Found by the property above on another Python: only the reasons differed."""
+    text = (
+        '[documents.a]\npath = "state/a.json"\nroot = "a"\n'
+        '[[items]]\neach = "items"\napply = ["set /a/{who} {t}"]\n'
+    )
+    event = read_delta(b'{"frame":1,"stream_id":"s1","items":[{"who":"@","t":null}]}')
+    folds_alike(Play(text, model_rules.parse_rules(text), [[], [event]]))
