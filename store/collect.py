@@ -5,7 +5,8 @@ file is known by its content: once taken, other content under its name is quaran
 `rewritten`, and the same content under another name is a copy of the same event.
 
     known       lay there when the store was made: merged already
-    half        ends inside a value: still being written, looked at again next time
+    half        ends inside a value: still being written, looked at again next time; refused where
+                nobody writes any more
     collected   an event, or a copy of one
 
 Regular files only, through no symlink. Nothing is deleted here: git may track them, and the store
@@ -32,12 +33,14 @@ KNOWN = "known"
 
 
 class Beside(NamedTuple):
-    """What stands in where a file lacks frame or stream: said, or by a template of `[ingest]`."""
+    """What is known beside files: frame and stream where they lack them, and whose tree it is."""
 
     frame: int | None = None
     stream: str | None = None
     frame_template: str | None = None
     stream_template: str | None = None
+    tree: str = ""  # tells a worktree from the next one at the same path
+    is_over: bool = False  # nobody writes there any more: half a file stays half
 
 
 @dataclass
@@ -59,7 +62,7 @@ def note_known(cursor: Cursor, paths: Iterable[Path], now_us: int) -> int:
     for path in paths:
         data = _read(path)
         if isinstance(data, bytes):
-            _put(cursor, path, data, _identity(data), 1, now_us)
+            _put(cursor, str(path), data, _identity(data), 1, now_us)
             count += 1
     return count
 
@@ -79,8 +82,9 @@ def collect(cursor: Cursor, paths: Iterable[Path], beside: Beside, now_us: int) 
 def _collect_file(
     cursor: Cursor, path: Path, data: bytes, beside: Beside, now_us: int, collected: Collected
 ) -> None:
+    key = f"{beside.tree}{path}"
     before = cursor.execute(
-        "SELECT digest, id, known FROM collected WHERE path = ?", (str(path),)
+        "SELECT digest, id, known FROM collected WHERE path = ?", (key,)
     ).fetchone()
     if before is not None and before[0] == sha256(data).digest():
         _tell_before(path, before[1], before[2], collected)
@@ -88,36 +92,34 @@ def _collect_file(
     try:
         frame, stream = _beside(data, beside)
         delta = check(data, frame=frame, stream=stream)
-    except JsonEndsEarly:
-        collected.waiting.append(path)
-        return
     except DeltaRejected as error:
-        _refuse(cursor, path, data, error.reason, str(error), now_us, collected)
+        if isinstance(error, JsonEndsEarly) and not beside.is_over:
+            collected.waiting.append(path)
+            return
+        _refuse(cursor, key, data, error.reason, str(error), now_us, collected)
         return
     if before is not None and before[1] == delta.id:
-        _put(cursor, path, data, delta.id, before[2], now_us)  # the same delta in other white space
+        _put(cursor, key, data, delta.id, before[2], now_us)  # the same delta in other white space
         _tell_before(path, before[1], before[2], collected)
     elif before is not None and before[1] is not None:
         text = f"{path} was taken in with other content before."
-        _refuse(cursor, path, data, "rewritten", text, now_us, collected)
+        _refuse(cursor, key, data, "rewritten", text, now_us, collected)
     else:
-        _take(cursor, path, data, delta, now_us, collected)
+        is_known = _is_known(cursor, delta)
+        _put(cursor, key, data, delta.id, int(is_known), now_us)
+        if is_known:
+            collected.known.append(path)
+        else:
+            _take(cursor, path, key, delta, now_us, collected)
 
 
 def _take(
-    cursor: Cursor, path: Path, data: bytes, delta: Delta, now_us: int, collected: Collected
+    cursor: Cursor, path: Path, source: str, delta: Delta, now_us: int, collected: Collected
 ) -> None:
-    known = cursor.execute(
-        "SELECT 1 FROM collected WHERE id = ? AND known = 1", (delta.id,)
-    ).fetchone()
-    _put(cursor, path, data, delta.id, int(known is not None), now_us)
-    if known is not None:
-        collected.known.append(path)
-        return
     note = Note(
         delta.body,
         received_us=now_us,
-        source=str(path),
+        source=source,
         frame=delta.frame,
         stream=delta.stream,
     )
@@ -125,6 +127,14 @@ def _take(
     collected.events += len(taken.events)
     collected.copies += len(taken.copies)
     collected.taken.append(path)
+
+
+def _is_known(cursor: Cursor, delta: Delta) -> bool:
+    """Tell whether a delta lay there when the store was made, under whatever name."""
+    row = cursor.execute(
+        "SELECT 1 FROM collected WHERE id = ? AND known = 1", (delta.id,)
+    ).fetchone()
+    return row is not None
 
 
 def _tell_before(path: Path, identity: bytes | None, known: int, collected: Collected) -> None:
@@ -136,7 +146,7 @@ def _tell_before(path: Path, identity: bytes | None, known: int, collected: Coll
 
 def _refuse(
     cursor: Cursor,
-    path: Path,
+    source: str,
     data: bytes,
     reason: str,
     text: str,
@@ -145,20 +155,20 @@ def _refuse(
 ) -> None:
     """Quarantine a file's bytes, once for each content it has."""
     note = Note(
-        data[:BODY_SIZE_MAX], received_us=now_us, source=str(path), kind=REJECTED, reason=reason
+        data[:BODY_SIZE_MAX], received_us=now_us, source=source, kind=REJECTED, reason=reason
     )
     collected.quarantined.append(log.refuse(cursor, note, reason, text))
-    _put(cursor, path, data, None, 0, now_us)
+    _put(cursor, source, data, None, 0, now_us)
 
 
 def _put(
-    cursor: Cursor, path: Path, data: bytes, identity: bytes | None, known: int, now_us: int
+    cursor: Cursor, key: str, data: bytes, identity: bytes | None, known: int, now_us: int
 ) -> None:
     cursor.execute(
         "INSERT INTO collected (path, digest, id, known, received_us) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (path) DO UPDATE SET digest = excluded.digest, known = excluded.known,"
         " id = coalesce(excluded.id, collected.id)",
-        (str(path), sha256(data).digest(), identity, known, now_us),
+        (key, sha256(data).digest(), identity, known, now_us),
     )
 
 

@@ -200,15 +200,25 @@ class Store:
             return note_known(cursor, paths, self._clock.tick())
 
     def collect(
-        self, paths: "Iterable[Path]", *, frame: int | None = None, stream: str | None = None
+        self,
+        paths: "Iterable[Path]",
+        *,
+        frame: int | None = None,
+        stream: str | None = None,
+        tree: str = "",
+        is_over: bool = False,
     ) -> "Collected":
-        """Take plain delta files in as they lie; `frame`, `stream` or `[ingest]` stand in."""
+        """Take plain delta files in as they lie; `frame`, `stream` or `[ingest]` stand in.
+
+        A file is remembered by its path behind `tree`: a worktree's path comes again each frame.
+        `is_over`: nobody writes there any more, so half a file is refused instead of waited for.
+        """
         from .closes import rules_in_force
         from .collect import Beside, collect
 
         with self._writing("collect") as writer, writer.transaction("collect") as cursor:
             ingest = rules_in_force(cursor).ingest
-            beside = Beside(frame, stream, ingest.frame, ingest.stream)
+            beside = Beside(frame, stream, ingest.frame, ingest.stream, tree, is_over)
             return collect(cursor, paths, beside, self._clock.tick())
 
     # --- frames -------------------------------------------------------------------------------

@@ -104,3 +104,21 @@ def test_what_a_file_lacks_is_logged_beside_it(store: Store, folder: Path) -> No
     assert detail is not None
     assert [each.stream for each in detail.streams] == ["s7"]
     assert store.replay(check=True).differs == []
+
+
+def test_a_path_that_comes_again_in_another_tree_is_another_file(
+    store: Store, folder: Path
+) -> None:
+    file = put(folder, "mine.json", fleet.delta(1, "s1", fleet.post(1, "ada")))
+    assert store.collect([file], tree="1 ").events == 1
+    assert store.collect([file], tree="1 ").events == 0
+    put(folder, "mine.json", fleet.delta(2, "s1", fleet.post(2, "ada")))
+    second = store.collect([file], tree="2 ")
+    assert (second.events, second.quarantined) == (1, [])
+
+
+def test_half_a_file_is_refused_where_nobody_writes_any_more(store: Store, folder: Path) -> None:
+    file = put(folder, "half.json", b'{"frame": 1, "stream_id": "s1", "posts_cr')
+    assert store.collect([file]).waiting == [file]
+    assert len(store.collect([file], is_over=True).quarantined) == 1
+    assert store.collect([file], is_over=True).quarantined == []
