@@ -1,7 +1,7 @@
 """Makes a store: folder, mailbox, database; rules and base state as its first events.
 
-The fact not to miss: the database is made under another name and renamed when it is whole, so a
-process that dies on the way leaves nothing that `Store.open` would take for a store.
+The fact not to miss: the database becomes a store only when its first events are in it, so a
+process that dies on the way leaves nothing that `Store.open` would take for one.
 
 The base state is closed at once, as frame -1: it can be read and exported before any frame closes,
 and the rules in force are in the log from the first close on.
@@ -19,11 +19,9 @@ from .errors import DocumentUnknown, StoreExists, StoreOnNetwork
 from .filesystem import network_kind
 from .frames import CloseOrder
 from .lock import StoreLock
-from .log import Entry
-from .store import DATABASE, MAILBOX
+from .store import MAILBOX
 
 FOLDER_MODE = 0o700
-UNFINISHED = DATABASE + ".new"
 
 
 class Creation(NamedTuple):
@@ -53,38 +51,26 @@ def create(
     for name in order.base.keys() - {document.name for document in rules.documents}:
         raise DocumentUnknown(name)
     base = origin.entries(rules.documents, order.base, origin.BASE_FRAME, order.now_us)
-    if database.path.exists():
+    if database.exists():
         raise StoreExists(str(database.folder))
     if kind := network_kind(database.folder):
         raise StoreOnNetwork(str(database.folder), kind)
     _make_folders(database.folder, disk)
     with lock_of("init") as lock:
-        if database.path.exists():
+        if database.exists():
             raise StoreExists(str(database.folder))
-        _make_database(database, lock, order, base, seed)
-        disk.rename(str(database.folder / UNFINISHED), str(database.path))
-        disk.flush_folder(str(database.folder))
+        with database.creating(lock, disk) as writer, writer.transaction("create") as cursor:
+            _put_first_rows(cursor, order)
+            log.append(cursor, base)
+            close = CloseOrder(origin.BASE_FRAME, rules_text=order.rules_text)
+            frames.close(cursor, close, now_us=order.now_us, seed=seed)
+            export_record.put_as_found(cursor, closes.rules_in_force(cursor), order.base)
 
 
 def _make_folders(folder: Path, disk: Disk) -> None:
     folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     (folder / MAILBOX).mkdir(mode=FOLDER_MODE, exist_ok=True)
     disk.flush_folder(str(folder.parent))
-
-
-def _make_database(
-    database: Database, lock: StoreLock, order: Creation, base: list[Entry], seed: bytes
-) -> None:
-    unfinished = Database(database.folder, name=UNFINISHED)
-    for left in database.folder.glob(UNFINISHED + "*"):
-        left.unlink()  # of a creation that died
-    unfinished.create(lock)
-    with unfinished.writing(lock) as writer, writer.transaction("create") as cursor:
-        _put_first_rows(cursor, order)
-        log.append(cursor, base)
-        close = CloseOrder(origin.BASE_FRAME, rules_text=order.rules_text)
-        frames.close(cursor, close, now_us=order.now_us, seed=seed)
-        export_record.put_as_found(cursor, closes.rules_in_force(cursor), order.base)
 
 
 def _put_first_rows(cursor: Cursor, order: Creation) -> None:

@@ -1,64 +1,153 @@
-"""The database: who may read it, who may write it, and where engines differ.
+"""What the store asks of a database, and which engine a url names.
 
-The fact not to miss: every commit, checkpoint and close of a writing connection happens under the
-store's lock. SQLite before 3.51.3 can corrupt a WAL when a checkpoint in one process meets a write
-in another. Readers open `mode=ro`, because a plain reader's last close checkpoints as well.
-
-PostgreSQL comes in by URL; this file is where it will differ. Statements elsewhere keep to SQL that
-both speak.
+The fact not to miss: everything above this file is the same on every engine. SQL text keeps to
+what SQLite and PostgreSQL both speak, with `?` or `:name` for values; bytes are bytes, times are
+integers, and no statement's meaning hangs on how text sorts. Every commit happens under the store's
+lock and counts an epoch.
 """
 
-import errno
-import os
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from urllib.parse import quote
+from typing import Any, NamedTuple, Protocol, Self
 
-from .errors import (
-    LogConflict,
-    NotAStore,
-    Refused,
-    StoreBusy,
-    StoreDamaged,
-    StoreMissing,
-    StoreTooNew,
-    StoreUnwritable,
-)
+from .errors import LogConflict, Refused, StoreMissing
 from .step import reached
-from .store import APPLICATION_ID, DATABASE
 
 TYPE_CHECKING = False  # a reader takes no lock, and need not import one
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .disk import Disk
     from .lock import StoreLock
 
 SCHEMA = "0001"  # the newest revision in migrations/versions
-BUSY_WAIT_S = 5.0
 
-_FULL = frozenset({sqlite3.SQLITE_FULL})
-_UNWRITABLE = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN})
-# SQLITE_ERROR: a statement of ours that does not fit the schema, so the schema is not what we made.
-_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
-_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-
-Cursor = sqlite3.Cursor
+Values = Sequence[Any] | Mapping[str, Any]
 
 
-class Database:
+class Cursor(Protocol):
+    """The driver's own cursor, or a thin coat over it: bulk paths pay for nothing else.
+
+    As with every cursor, another `execute` ends what the one before had still to give.
+    """
+
+    def execute(self, statement: str, values: Values = (), /) -> Self:
+        """Run one statement."""
+        ...
+
+    def executemany(self, statement: str, rows: Iterable[Values], /) -> Self:
+        """Run one statement that returns nothing, once for each row of values."""
+        ...
+
+    def each(self, statement: str, rows: Iterable[Values], /) -> Iterator[Any]:
+        """Look something up many times over: yield the first row found for each, or None.
+
+        On a server that is one trip, and not one for each row.
+        """
+        ...
+
+    def scan(self, statement: str, values: Values = (), /) -> Iterator[Any]:
+        """Yield the rows of a large result as they come, on a cursor of its own."""
+        ...
+
+    def fetchone(self) -> Any: ...
+
+    def fetchall(self) -> list[Any]: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Scratch(NamedTuple):
+    """Empty caches beside the store, for folding again: on `cursor`, `entity` is the empty one.
+
+    `kept` and `folded` are what to write before a cache's name (`kept.entity`) to say which.
+    """
+
+    cursor: Cursor
+    kept: str
+    folded: str
+
+
+class Session(ABC):
+    """One connection; the engine's part of reading and writing."""
+
+    @abstractmethod
+    def cursor(self) -> Cursor:
+        """Return a new cursor."""
+
+    @abstractmethod
+    def begin(self) -> None:
+        """Begin a transaction: one moment to a reader, no other writer to a writer."""
+
+    @abstractmethod
+    def commit(self) -> None:
+        """Make what was written durable; the lock is ours still, or nothing is committed."""
+
+    @abstractmethod
+    def rollback(self) -> None:
+        """Forget what the transaction did, if one is open."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Return when the store's lock is still ours. Raises: LockLost."""
+
+    @abstractmethod
+    def checkpoint(self) -> None:
+        """Let the engine tidy its own log, where that is ours to do."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let the connection go, and what it holds with it."""
+
+
+class Database(ABC):
     """Where a store's log and snapshots are. Opening it is left to the first call that needs it."""
 
-    def __init__(self, folder: Path, url: str | None = None, name: str = DATABASE) -> None:
-        if url is not None and not url.startswith("sqlite"):
-            raise Refused(
-                f"The store's url {url!r} is not one this version can open: it keeps log and "
-                "snapshots in SQLite.\n"
-                "Take [store] url out of neighbor.toml, or unset NEIGHBOR_STORE."
-            )
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.path = folder / name
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """How errors name it: a path, or a url without its password."""
+
+    @abstractmethod
+    def exists(self) -> bool:
+        """Say whether a store has been made there."""
+
+    @abstractmethod
+    def creating(self, lock: "StoreLock", disk: "Disk") -> "AbstractContextManager[Writer]":
+        """Make the database at the newest schema; it is a store when the block ends well."""
+
+    @abstractmethod
+    def beside(self) -> AbstractContextManager[Scratch]:
+        """Open empty caches with the store's log, to fold again; gone when closed."""
+
+    @abstractmethod
+    def faults(self, cursor: Cursor) -> Iterator[str]:
+        """Yield what the engine itself finds wrong with its pages."""
+
+    @abstractmethod
+    def translated(self) -> AbstractContextManager[None]:
+        """Turn the driver's errors into ours, by what the caller can do about them."""
+
+    @abstractmethod
+    def _reader(self) -> Session:
+        """Connect for reading."""
+
+    @abstractmethod
+    def _writer(self, lock: "StoreLock") -> Session:
+        """Connect for writing; the caller holds `lock`."""
+
+    @abstractmethod
+    def _revision(self, cursor: Cursor) -> str:
+        """Return the schema's revision, or refuse what is not ours or newer than us."""
+
+    @abstractmethod
+    def _migrate(self, session: Session, lock: "StoreLock") -> None:
+        """Bring the schema up to the newest revision, all or nothing."""
 
     @contextmanager
     def reading(self, lock: "Callable[[], StoreLock]") -> Iterator[Cursor]:
@@ -69,80 +158,45 @@ class Database:
         Raises:
             StoreMissing, NotAStore, StoreTooNew, StoreDamaged
         """
-        with _translated(self.path):
-            connection = self._connect("ro")
+        with self.translated():
+            session = self._reader()
             try:
-                if self._schema(connection.cursor()) != SCHEMA:
-                    connection.close()
+                if self._revision(session.cursor()) != SCHEMA:
+                    session.close()
                     with writing(self, lock()):
                         pass
-                    connection = self._connect("ro")
-                cursor = connection.cursor()
-                cursor.execute("BEGIN")
-                yield cursor
+                    session = self._reader()
+                session.begin()
+                yield session.cursor()
             finally:
-                connection.close()
+                session.close()
 
     @contextmanager
     def writing(self, lock: "StoreLock") -> Iterator["Writer"]:
         """Open the one writing connection; the caller holds `lock`, and still does afterwards."""
-        with _translated(self.path):
-            connection = self._connect("rw")
+        with self.translated():
+            session = self._writer(lock)
             try:
-                if self._schema(connection.cursor()) != SCHEMA:
-                    _migrate(connection, lock)
-                writer = Writer(connection, lock)
+                if self._revision(session.cursor()) != SCHEMA:
+                    self._migrate(session, lock)
+                writer = Writer(session, self.name)
                 yield writer
                 writer.checkpoint()
             finally:
-                connection.close()
-
-    def create(self, lock: "StoreLock") -> None:
-        """Make the database file, at the newest schema; the caller holds `lock`."""
-        with _translated(self.path):
-            connection = sqlite3.connect(self.path, isolation_level=None)
-            try:
-                self.path.chmod(0o600)
-                connection.execute("PRAGMA journal_mode = WAL")
-                _prepare(connection)
-                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                _migrate(connection, lock)
-            finally:
-                connection.close()
-
-    def _connect(self, mode: str) -> sqlite3.Connection:
-        if not self.path.exists():
-            raise StoreMissing(str(self.folder))
-        uri = f"file:{quote(str(self.path))}?mode={mode}"
-        connection = sqlite3.connect(
-            uri, uri=True, isolation_level=None, timeout=BUSY_WAIT_S, cached_statements=256
-        )
-        _prepare(connection)
-        return connection
-
-    def _schema(self, cursor: Cursor) -> str:
-        """Return the schema revision, or refuse what is not ours or newer than us."""
-        found = cursor.execute("PRAGMA application_id").fetchone()[0]
-        if found != APPLICATION_ID:
-            raise NotAStore(str(self.folder), f"{self.path.name} is not a database of ours")
-        row = cursor.execute("SELECT version_num FROM alembic_version").fetchone()
-        revision = "" if row is None else str(row[0])
-        if revision > SCHEMA:
-            raise StoreTooNew(str(self.folder), revision, SCHEMA)
-        return revision
+                session.close()
 
 
 class Writer:
     """The one connection that writes, for as long as its owner holds the store's lock."""
 
-    def __init__(self, connection: sqlite3.Connection, lock: "StoreLock") -> None:
-        self._connection = connection
-        self._lock = lock
+    def __init__(self, session: Session, name: str) -> None:
+        self._session = session
+        self._name = name
         self._epoch: int | None = None
 
     def cursor(self) -> Cursor:
         """Return a cursor for looking only; what is written goes through `transaction`."""
-        return self._connection.cursor()
+        return self._session.cursor()
 
     @contextmanager
     def transaction(self, step: str) -> Iterator[Cursor]:
@@ -152,29 +206,28 @@ class Writer:
             LockLost: another process may hold the store; rolled back.
             LogConflict: somebody wrote while we held the lock; rolled back.
         """
-        cursor = self._connection.cursor()
-        cursor.execute("BEGIN IMMEDIATE")
+        cursor = self._session.cursor()
+        self._session.begin()
         try:
             epoch = self._take_epoch(cursor)
             yield cursor
             reached(f"{step}: rows inserted")
-            self._lock.check()
-            cursor.execute("COMMIT")
+            self._session.check()
+            self._session.commit()
         except BaseException:
-            if self._connection.in_transaction:
-                self._connection.rollback()
+            self._session.rollback()
             raise
         self._epoch = epoch
         reached(f"{step}: committed")
 
     def check(self) -> None:
         """Return when the lock is still ours: called before a file is replaced."""
-        self._lock.check()
+        self._session.check()
 
     def checkpoint(self) -> None:
-        """Move the write-ahead log into the database, as far as no reader is in the way."""
-        self._lock.check()
-        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        """Let the engine tidy its own log, as far as no reader is in the way."""
+        self._session.check()
+        self._session.checkpoint()
         reached("checkpoint: done")
 
     def _take_epoch(self, cursor: Cursor) -> int:
@@ -183,63 +236,35 @@ class Writer:
         found = 0 if row is None else int(row[0])
         if self._epoch is not None and found != self._epoch:
             raise LogConflict(
-                str(self._lock.path),
+                self._name,
                 f"epoch {self._epoch} became {found} while we held the store's lock",
-                "Nothing was committed. Look for a second program that writes store.sqlite3.",
+                "Nothing was committed. Look for a second program that writes there.",
             )
         cursor.execute("UPDATE store SET epoch = epoch + 1 WHERE id = 1")
         return found + 1
 
 
+def open_database(folder: Path, url: str | None = None) -> Database:
+    """Return the database of a store: SQLite in its folder, unless a url names a server.
+
+    Raises:
+        Refused: the url names an engine there is none for.
+    """
+    if url is not None and not url.startswith("sqlite"):
+        raise Refused(
+            f"The store's url {url!r} is not one this version can open: it keeps log and "
+            "snapshots in SQLite.\n"
+            "Take [store] url out of neighbor.toml, or unset NEIGHBOR_STORE."
+        )
+    from .sqlite import SqliteDatabase
+
+    return SqliteDatabase(folder)
+
+
 @contextmanager
 def writing(database: Database, lock: "StoreLock") -> Iterator[Writer]:
     """Take the store's lock, and the one writing connection under it."""
-    if not database.path.exists():
+    if not database.folder.exists():
         raise StoreMissing(str(database.folder))  # before the lock would make a file there
     with lock, database.writing(lock) as writer:
         yield writer
-
-
-def _prepare(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA mmap_size = 0")
-    connection.execute("PRAGMA wal_autocheckpoint = 0")
-    connection.execute("PRAGMA foreign_keys = OFF")
-    connection.execute("PRAGMA cache_size = -65536")
-
-
-def _migrate(connection: sqlite3.Connection, lock: "StoreLock") -> None:
-    """Run alembic's steps up to the newest, all in one transaction."""
-    from alembic import command
-    from alembic.config import Config
-    from sqlalchemy import create_engine
-    from sqlalchemy.pool import StaticPool
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
-    with engine.connect() as opened, opened.begin():
-        connection.execute("BEGIN IMMEDIATE")
-        config.attributes["connection"] = opened
-        command.upgrade(config, "head")
-        lock.check()
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    """Turn the driver's errors into ours, by what the caller can do about them."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-        if code in _BUSY:
-            raise StoreBusy(str(path), BUSY_WAIT_S) from error
-        if code in _DAMAGED:
-            raise StoreDamaged(str(path), str(error)) from error
-        if code in _FULL:
-            full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            raise StoreUnwritable(str(path), full, "unknown") from error
-        if code in _UNWRITABLE:
-            failed = OSError(errno.EIO, str(error))
-            raise StoreUnwritable(str(path), failed, "unknown") from error
-        raise

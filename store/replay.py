@@ -1,27 +1,20 @@
 """Folds the whole log again, from nothing: the proof that everything else is a cache.
 
-The fact not to miss: it reads `event` and `rules` alone. Beside the store (`differences`), the same
-code runs on a scratch database that has the caches' tables, empty, and the store's log attached: an
-unqualified name finds the scratch table first, and the log where there is none.
+The fact not to miss: it reads `event` and `rules` alone. Beside the store (`check`), the same code
+runs where the caches' tables are empty ones: a bare name finds the scratch table first, and the
+store's log where there is none.
 """
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import NamedTuple
-from urllib.parse import quote
 
 from . import closes, log, receipts, snapshots
-from .engine import Cursor
+from .engine import Cursor, Database, Scratch
 from .folding import fold_frames
 from .receipts import FrameSums
 from .schedule import Schedule
 
-CACHES = ("entity", "entity_past", "document", "receipt", "frame", "frame_stream")
 DIFFERENCES_MAX = 1_000
-# A scratch that dies with its process needs no journal and no flush.
-_SCRATCH = ("journal_mode = OFF", "synchronous = OFF", "cache_size = -65536")
 
 # What must be equal, column by column, after folding again.
 _COMPARED = {
@@ -63,12 +56,12 @@ def replay(cursor: Cursor, seed: bytes) -> Replayed:
     return Replayed(len(folded), snapshots.state_digest(cursor), [])
 
 
-def check(path: Path, seed: bytes) -> Replayed:
+def check(database: Database, seed: bytes) -> Replayed:
     """Fold the log again beside the store, and say what differs; nothing of the store changes."""
-    with _scratch(path) as cursor:
-        folded = fold_all(cursor, seed)
-        differs = list(_differences(cursor))
-        return Replayed(len(folded), snapshots.state_digest(cursor), differs)
+    with database.beside() as scratch:
+        folded = fold_all(scratch.cursor, seed)
+        differs = list(_differences(scratch))
+        return Replayed(len(folded), snapshots.state_digest(scratch.cursor), differs)
 
 
 def fold_all(cursor: Cursor, seed: bytes) -> list[FrameSums]:
@@ -83,43 +76,23 @@ def fold_all(cursor: Cursor, seed: bytes) -> list[FrameSums]:
     return folded
 
 
-@contextmanager
-def _scratch(path: Path) -> Iterator[Cursor]:
-    """Open an empty database on disk that is gone when closed, with the store's log attached."""
-    connection = sqlite3.connect("", isolation_level=None, uri=True)
-    try:
-        cursor = connection.cursor()
-        for setting in _SCRATCH:
-            cursor.execute(f"PRAGMA {setting}")
-        cursor.execute("ATTACH DATABASE ? AS log", (f"file:{quote(str(path))}?mode=ro",))
-        cursor.execute(
-            "SELECT sql FROM log.sqlite_master WHERE sql IS NOT NULL AND tbl_name IN"
-            f" ({', '.join('?' for _ in CACHES)}) ORDER BY type DESC",
-            CACHES,
-        )
-        for (statement,) in cursor.fetchall():
-            cursor.execute(statement)
-        cursor.execute("BEGIN")
-        yield cursor
-    finally:
-        connection.close()
-
-
-def _differences(cursor: Cursor) -> Iterator[Difference]:
+def _differences(scratch: Scratch) -> Iterator[Difference]:
     left = DIFFERENCES_MAX
     for table, columns in _COMPARED.items():
-        found = list(_table_differences(cursor, table, columns, left))
+        found = list(_table_differences(scratch, table, columns, left))
         yield from found
         left -= len(found)
 
 
-def _table_differences(cursor: Cursor, table: str, columns: str, most: int) -> Iterator[Difference]:
+def _table_differences(
+    scratch: Scratch, table: str, columns: str, most: int
+) -> Iterator[Difference]:
     kept = " WHERE status <> 'expected'" if table == "frame_stream" else ""
     closed = " WHERE state = 'closed'" if table == "frame" else ""
-    ours = f"SELECT {columns} FROM log.{table}{kept}{closed}"
-    folded = f"SELECT {columns} FROM main.{table}{kept}{closed}"
-    lacking = _rows(cursor, f"{folded} EXCEPT {ours}", most)
-    extra = _rows(cursor, f"{ours} EXCEPT {folded}", most)
+    ours = f"SELECT {columns} FROM {scratch.kept}.{table}{kept}{closed}"
+    folded = f"SELECT {columns} FROM {scratch.folded}.{table}{kept}{closed}"
+    lacking = _rows(scratch.cursor, f"{folded} EXCEPT {ours}", most)
+    extra = _rows(scratch.cursor, f"{ours} EXCEPT {folded}", most)
     for name in sorted(lacking.keys() | extra.keys()):
         what = "different" if name in lacking and name in extra else "missing"
         yield Difference(table, name, what if name in lacking else "not from the log")

@@ -450,7 +450,7 @@ class Store:
 
         if check:
             with self._reading():
-                return replay.check(self._database().path, self._seed())
+                return replay.check(self._database(), self._seed())
         with self._writing("replay") as writer, writer.transaction("replay") as cursor:
             return replay.replay(cursor, self._seed())
 
@@ -463,7 +463,7 @@ class Store:
 
         try:
             with self._reading() as cursor:
-                return verify(cursor, self._database().path, Path(self._mailbox), self._seed())
+                return verify(cursor, self._database(), Path(self._mailbox), self._seed())
         except StoreDamaged as damaged:
             return [unreadable(damaged)]
 
@@ -516,9 +516,9 @@ class Store:
         return self._writer
 
     def _database(self) -> "Database":
-        from .engine import Database
+        from .engine import open_database
 
-        return Database(self.folder, self._url)
+        return open_database(self.folder, self._url)
 
     def _lock(self, who: str) -> "StoreLock":
         from .lock import WAIT_S, StoreLock

@@ -8,7 +8,6 @@ Nothing is changed, and nothing here trusts a row because it parses.
 """
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -17,8 +16,8 @@ from typing import NamedTuple
 from ..kernel.errors import GoodneighborError
 from . import closes, log, mailbox, replay, snapshots
 from .delta import check
-from .engine import Cursor
-from .errors import StoreDamaged
+from .engine import Cursor, Database
+from .errors import StoreDamaged, StoreUnwritable
 from .export import render
 from .export_record import AS_FOUND
 from .log import FIRST_CHAIN, ID_SIZE, EventRow, Head
@@ -39,13 +38,14 @@ class Fault(NamedTuple):
     next: str
 
 
-def verify(cursor: Cursor, database: Path, folder: Path, seed: bytes) -> list[Fault]:
+def verify(cursor: Cursor, database: Database, folder: Path, seed: bytes) -> list[Fault]:
     """Check everything; an empty list says that all is as it was written."""
     faults: list[Fault] = []
     try:
-        _look(faults, cursor, database, folder, seed)
-    except sqlite3.DatabaseError as error:  # a page that cannot be read ends the look, not the list
-        faults.append(Fault(str(database), f"it cannot be read on: {error}", NEXT_LOG))
+        with database.translated():
+            _look(faults, cursor, database, folder, seed)
+    except (StoreDamaged, StoreUnwritable) as error:  # ends the look, and not the list
+        faults.append(Fault(database.name, f"it cannot be read on: {error.__cause__}", NEXT_LOG))
     return faults
 
 
@@ -54,8 +54,10 @@ def unreadable(damaged: StoreDamaged) -> Fault:
     return Fault(damaged.place, damaged.what, NEXT_LOG)
 
 
-def _look(faults: list[Fault], cursor: Cursor, database: Path, folder: Path, seed: bytes) -> None:
-    faults += _database(cursor, database)
+def _look(
+    faults: list[Fault], cursor: Cursor, database: Database, folder: Path, seed: bytes
+) -> None:
+    faults += (Fault(database.name, said, NEXT_LOG) for said in database.faults(cursor))
     before_log = len(faults)
     faults += _events(cursor)
     faults += _rules(cursor)
@@ -63,13 +65,6 @@ def _look(faults: list[Fault], cursor: Cursor, database: Path, folder: Path, see
         faults += _caches(cursor, database, seed)
         faults += _exports(cursor, seed)
     faults += _mailbox(cursor, folder)
-
-
-def _database(cursor: Cursor, database: Path) -> Iterator[Fault]:
-    cursor.execute("PRAGMA quick_check(10)")
-    for (said,) in cursor.fetchall():
-        if said != "ok":
-            yield Fault(str(database), said, NEXT_LOG)
 
 
 def _events(cursor: Cursor) -> Iterator[Fault]:
@@ -140,7 +135,7 @@ def _rules(cursor: Cursor) -> Iterator[Fault]:
         yield Fault(damaged.place, damaged.what, NEXT_LOG)
 
 
-def _caches(cursor: Cursor, database: Path, seed: bytes) -> Iterator[Fault]:
+def _caches(cursor: Cursor, database: Database, seed: bytes) -> Iterator[Fault]:
     try:
         replayed = replay.check(database, seed)
     except GoodneighborError as error:

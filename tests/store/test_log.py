@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from goodneighbor.store import DeltaRejected, LockLost, LogConflict, Store, StoreBusy
-from goodneighbor.store.engine import Database, writing
+from goodneighbor.store.engine import open_database, writing
 from goodneighbor.store.lock import StoreLock
 
 from .. import fleet
@@ -96,7 +96,7 @@ def test_append_needs_no_lock(store: Store) -> None:
 
 def test_a_lock_file_that_was_replaced_lets_nothing_be_committed(store: Store) -> None:
     def lose_the_lock() -> None:
-        held = writing(Database(store.folder), StoreLock(store.folder))
+        held = writing(open_database(store.folder), StoreLock(store.folder))
         with held as writer, writer.transaction("test") as cursor:
             cursor.execute("DELETE FROM event")
             (store.folder / "store.lock").unlink()
@@ -108,7 +108,7 @@ def test_a_lock_file_that_was_replaced_lets_nothing_be_committed(store: Store) -
 
 def test_somebody_who_writes_without_the_lock_is_noticed(store: Store) -> None:
     def be_disturbed() -> None:
-        with writing(Database(store.folder), StoreLock(store.folder)) as writer:
+        with writing(open_database(store.folder), StoreLock(store.folder)) as writer:
             with writer.transaction("test"):
                 pass
             other.execute("UPDATE store SET epoch = epoch + 1")

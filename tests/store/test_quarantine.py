@@ -2,7 +2,7 @@
 
 import pytest
 from goodneighbor.store import DeltaRejected, Store, quarantine
-from goodneighbor.store.engine import Database, writing
+from goodneighbor.store.engine import open_database, writing
 from goodneighbor.store.lock import StoreLock
 
 from .. import fleet
@@ -25,7 +25,7 @@ REFUSED = [
 
 def put_aside(store: Store, raw: bytes) -> int:
     """Put bytes into quarantine that this version would take."""
-    held = writing(Database(store.folder), StoreLock(store.folder))
+    held = writing(open_database(store.folder), StoreLock(store.folder))
     with held as writer, writer.transaction("test") as cursor:
         return quarantine.put(cursor, "an older version", 5, "unknown then", raw)
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from goodneighbor.kernel import Changed
 from goodneighbor.store import Store, snapshots
-from goodneighbor.store.engine import Database
+from goodneighbor.store.engine import Cursor, open_database
 from goodneighbor.store.lock import StoreLock
 from goodneighbor.store.schema import metadata
+from goodneighbor.store.sqlite import SqliteCursor
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.dialects import sqlite
@@ -69,7 +70,7 @@ def test_an_older_frame_can_be_looked_at(store: Store) -> None:
     for frame in (1, 2, 3):
         store.append(fleet.delta(frame, "s1", fleet.post(frame, "ada")))
         counts.append(store.close_frame(frame).state_digest)
-    with Database(store.folder).reading(lambda: StoreLock(store.folder)) as cursor:
+    with open_database(store.folder).reading(lambda: StoreLock(store.folder)) as cursor:
         for frame in (1, 2, 3):
             assert snapshots.state_digest(cursor, frame) == counts[frame - 1]
             body = snapshots.entity(cursor, "agents", b"ada", frame)
@@ -149,7 +150,7 @@ def test_going_back_gives_exactly_what_was_there(
 ) -> None:
     """Versions written frame by frame, against a plain list of dictionaries."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    cursor = connection.cursor()
+    cursor = connection.cursor(SqliteCursor)
     for statement in statements():
         cursor.execute(statement)
     past: list[dict[bytes, bytes | None]] = [{}]
@@ -172,7 +173,7 @@ def test_going_back_gives_exactly_what_was_there(
     connection.close()
 
 
-def rows_of(cursor: sqlite3.Cursor) -> dict[bytes, bytes | None]:
+def rows_of(cursor: Cursor) -> dict[bytes, bytes | None]:
     return {row.key: row.body for row in snapshots.entities(cursor, "d")}
 
 
