@@ -107,7 +107,7 @@ struct gn_scratch {
     gn_arena self;          /* holds the scratch itself */
 };
 
-/* ---- read.c, write.c: strict JSON in, canonical JSON out ---- */
+/* ---- read.c, pretty.c, write.c: strict JSON in, canonical JSON out ---- */
 
 /* Strict JSON to canonical compact bytes, appended to out. depth_max, size_max 0: no limit.
  * Working memory comes from scratch and is the caller's to reset. */

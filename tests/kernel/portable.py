@@ -16,8 +16,8 @@ from cffi import FFI
 
 KERNEL = Path(__file__).resolve().parent.parent.parent / "kernel"
 SOURCES = (
-    "arena.c", "json.c", "order.c", "read.c", "read_number.c", "read_string.c", "sort.c", "write.c",
-    "number.cpp",
+    "arena.c", "json.c", "order.c", "pretty.c", "read.c", "read_number.c", "read_string.c",
+    "sort.c", "write.c", "number.cpp",
 )  # fmt: skip
 MACROS = ("-DGN_NUMBER_FALLBACK", "-DGN_PLAIN_WORDS")
 FLAGS = ("-O1", "-fPIC", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror", *MACROS)

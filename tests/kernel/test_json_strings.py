@@ -1,4 +1,4 @@
-"""What the fold takes from write.c: strings in and out of quotes, and texts printed deeper."""
+"""What the fold takes from write.c and pretty.c: strings in and out of quotes, texts printed deeper."""
 
 import json
 from typing import Any
