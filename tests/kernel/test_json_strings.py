@@ -1,4 +1,4 @@
-"""What the fold takes from write.c and pretty.c: strings in and out of quotes, texts printed deeper."""
+"""What the fold takes from write.c and pretty.c: strings with and without quotes, deeper lines."""
 
 import json
 from typing import Any
