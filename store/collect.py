@@ -27,6 +27,7 @@ from . import ingest, log
 from .delta import Delta, check
 from .engine import Cursor
 from .log import Refusal
+from .seal import seal
 from .segment import BODY_SIZE_MAX, REJECTED, Note
 
 KNOWN = "known"
@@ -164,11 +165,16 @@ def _refuse(
 def _put(
     cursor: Cursor, key: str, data: bytes, identity: bytes | None, known: int, now_us: int
 ) -> None:
+    before = cursor.execute(
+        "SELECT id, received_us FROM collected WHERE path = ?", (key,)
+    ).fetchone()
+    first_identity, received_us = (None, now_us) if before is None else before
+    row = (key, sha256(data).digest(), identity or first_identity, known, received_us)
     cursor.execute(
-        "INSERT INTO collected (path, digest, id, known, received_us) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT (path) DO UPDATE SET digest = excluded.digest, known = excluded.known,"
-        " id = coalesce(excluded.id, collected.id)",
-        (key, sha256(data).digest(), identity, known, now_us),
+        "INSERT INTO collected (path, digest, id, known, received_us, seal)"
+        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET digest = excluded.digest,"
+        " id = excluded.id, known = excluded.known, seal = excluded.seal",
+        (*row, seal(row)),
     )
 
 

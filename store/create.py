@@ -19,6 +19,7 @@ from .errors import DocumentUnknown, StoreExists, StoreOnNetwork
 from .filesystem import network_kind
 from .frames import CloseOrder
 from .lock import StoreLock
+from .seal import seal
 from .store import MAILBOX
 
 FOLDER_MODE = 0o700
@@ -74,8 +75,9 @@ def _make_folders(folder: Path, disk: Disk) -> None:
 
 
 def _put_first_rows(cursor: Cursor, order: Creation) -> None:
+    made = (order.store_id, order.now_us)
     cursor.execute(
-        "INSERT INTO store (id, store_id, created_us, epoch, position, chain)"
-        " VALUES (1, ?, ?, 0, 0, ?)",
-        (order.store_id, order.now_us, log.FIRST_CHAIN),
+        "INSERT INTO store (id, store_id, created_us, epoch, position, chain, seal)"
+        " VALUES (1, ?, ?, 0, 0, ?, ?)",
+        (*made, log.FIRST_CHAIN, seal(made)),
     )

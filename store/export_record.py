@@ -12,6 +12,7 @@ from typing import NamedTuple
 from ..kernel import Rules
 from . import closes, snapshots
 from .engine import Cursor
+from .seal import seal
 from .snapshots import Share
 
 AS_FOUND = ""  # the clone of what lay there when the store was made
@@ -101,26 +102,29 @@ def put_loss(
     cursor: Cursor, document: str, lost: int, entities: int, asked_by: str, now_us: int
 ) -> None:
     """Keep that a loss beyond the bound was let through, and who asked for it."""
+    row = (document, _frame(cursor), entities, lost, asked_by, now_us)
     cursor.execute(
-        "INSERT INTO loss (document, frame, entities, lost, asked_by, allowed_us)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
-        (document, _frame(cursor), entities, lost, asked_by, now_us),
+        "INSERT INTO loss (document, frame, entities, lost, asked_by, allowed_us, seal)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (*row, seal(row)),
     )
 
 
 def _put(cursor: Cursor, at: Target, data: bytes, version: Version, done: int) -> None:
     share = version.share
+    row = (
+        *(at.clone, FILES, at.path, sha256(data).digest(), _frame(cursor)),
+        *(version.document, share.digest.to_bytes(32, "big"), version.rules),
+        *(share.entities, share.removed),
+    )
     cursor.execute(
         "INSERT INTO export (clone, branch, path, digest, frame, document, document_digest, rules,"
-        " entities, removed, done) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " entities, removed, done, seal) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (clone, branch, path, digest) DO UPDATE SET frame = excluded.frame,"
         " document = excluded.document, document_digest = excluded.document_digest,"
-        " rules = excluded.rules, entities = excluded.entities, removed = excluded.removed",
-        (
-            *(at.clone, FILES, at.path, sha256(data).digest(), _frame(cursor)),
-            *(version.document, share.digest.to_bytes(32, "big"), version.rules),
-            *(share.entities, share.removed, done),
-        ),
+        " rules = excluded.rules, entities = excluded.entities, removed = excluded.removed,"
+        " seal = excluded.seal",
+        (*row, done, seal(row)),
     )
 
 

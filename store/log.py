@@ -22,6 +22,7 @@ from .delta import check
 from .engine import Cursor
 from .errors import StoreDamaged
 from .schedule import Header
+from .seal import seal
 from .segment import OWN, REJECTED, Note
 
 FIRST_CHAIN = bytes(32)
@@ -83,9 +84,15 @@ class EventRow(NamedTuple):
     digest: bytes
     body: bytes
     chain: bytes
+    seal: bytes
+
+    @property
+    def sealed(self) -> tuple[object, ...]:
+        """What stands beside the body, as `seal` takes it."""
+        return (self.position, *self[2:7])
 
 
-_EVENT_COLUMNS = "position, id, kind, frame, utc_us, stream, received_us, digest, body, chain"
+_EVENT_COLUMNS = "position, id, kind, frame, utc_us, stream, received_us, digest, body, chain, seal"
 
 
 def head(cursor: Cursor) -> Head:
@@ -102,25 +109,18 @@ def append(cursor: Cursor, entries: Sequence[Entry]) -> list[int]:
         digest = entry.digest
         position += 1
         chain = sha256(chain + digest).digest()
-        rows.append(
-            EventRow(
-                position,
-                digest[:ID_SIZE],
-                entry.kind,
-                entry.frame,
-                entry.utc_us,
-                entry.stream,
-                entry.received_us,
-                digest,
-                entry.body,
-                chain,
-            )
-        )
+        rows.append(_row(position, entry, digest, chain))
     cursor.executemany(
-        f"INSERT INTO event ({_EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
+        f"INSERT INTO event ({_EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
     )
     cursor.execute("UPDATE store SET position = ?, chain = ? WHERE id = 1", (position, chain))
     return [row.position for row in rows]
+
+
+def _row(position: int, entry: Entry, digest: bytes, chain: bytes) -> EventRow:
+    beside = (entry.kind, entry.frame, entry.utc_us, entry.stream, entry.received_us)
+    sealed = seal((position, *beside))
+    return EventRow(position, digest[:ID_SIZE], *beside, digest, entry.body, chain, sealed)
 
 
 def take(cursor: Cursor, notes: Iterable[Note]) -> Taken:
@@ -142,12 +142,20 @@ def take(cursor: Cursor, notes: Iterable[Note]) -> Taken:
             entries[identity] = entry
             taken.events.append(identity)
     append(cursor, list(entries.values()))
-    cursor.executemany(
-        "INSERT INTO copy (position, source, received_us) SELECT position, ?, ? FROM event"
-        " WHERE id = ?",
-        [(note.source, note.received_us, identity) for identity, note in copies],
-    )
+    _put_copies(cursor, copies)
     return taken
+
+
+def _put_copies(cursor: Cursor, copies: Iterable[tuple[bytes, Note]]) -> None:
+    rows = []
+    for identity, note in copies:
+        position = position_of(cursor, identity)
+        assert position is not None, "a copy is of an event that is there"
+        row = (position, note.source, note.received_us)
+        rows.append((*row, seal(row)))
+    cursor.executemany(
+        "INSERT INTO copy (position, source, received_us, seal) VALUES (?, ?, ?, ?)", rows
+    )
 
 
 def refuse(cursor: Cursor, note: Note, reason: str, text: str) -> Refusal:
@@ -220,9 +228,9 @@ def offsets(cursor: Cursor) -> dict[str, int]:
 def put_offsets(cursor: Cursor, taken: dict[str, int]) -> None:
     """Note how far segments have been taken in, in the transaction that took them."""
     cursor.executemany(
-        "INSERT INTO segment (name, taken) VALUES (?, ?)"
-        " ON CONFLICT (name) DO UPDATE SET taken = excluded.taken",
-        taken.items(),
+        "INSERT INTO segment (name, taken, seal) VALUES (?, ?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET taken = excluded.taken, seal = excluded.seal",
+        [(*row, seal(row)) for row in taken.items()],
     )
 
 

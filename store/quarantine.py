@@ -7,6 +7,7 @@ them. Nothing leaves quarantine but by a retry that made an event of it.
 from typing import NamedTuple
 
 from .engine import Cursor
+from .seal import seal
 
 
 class Kept(NamedTuple):
@@ -26,7 +27,10 @@ def put(cursor: Cursor, source: str, received_us: int, reason: str, body: bytes)
         " RETURNING id",
         (source, received_us, reason, body),
     )
-    return int(cursor.fetchone()[0])
+    number = int(cursor.fetchone()[0])
+    sealed = seal((number, source, received_us, reason, body))
+    cursor.execute("UPDATE quarantine SET seal = ? WHERE id = ?", (sealed, number))
+    return number
 
 
 def entries(cursor: Cursor) -> list[Kept]:

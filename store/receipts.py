@@ -15,6 +15,7 @@ from ..kernel import Event, Receipt
 from .delta import check
 from .engine import Cursor
 from .schedule import Place
+from .seal import seal
 
 
 class FrameSums(NamedTuple):
@@ -134,9 +135,9 @@ def mark_closed(cursor: Cursor, frame: int) -> None:
 def expect(cursor: Cursor, frame: int, names: Iterable[str]) -> None:
     """Note that streams are expected in a frame that has not closed."""
     cursor.executemany(
-        "INSERT INTO frame_stream (frame, stream, status, reason, events)"
-        " VALUES (?, ?, 'expected', '', 0) ON CONFLICT (frame, stream) DO NOTHING",
-        ((frame, name.lower()) for name in names),
+        "INSERT INTO frame_stream (frame, stream, status, reason, events, seal)"
+        " VALUES (?, ?, 'expected', '', 0, ?) ON CONFLICT (frame, stream) DO NOTHING",
+        ((frame, name.lower(), seal((frame, name.lower(), "expected"))) for name in names),
     )
 
 

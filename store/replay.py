@@ -24,7 +24,7 @@ _COMPARED = {
     "receipt": "position, frame, late, units_in, applied, duplicate, skipped, optional_skipped,"
     " unapplied",
     "frame": "frame, rules, events, units_in, applied, duplicate, skipped, optional_skipped,"
-    " state_digest",
+    " state_digest, totals",
     "frame_stream": "frame, stream, status, reason, events",
 }
 

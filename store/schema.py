@@ -12,6 +12,8 @@ for importing SQLAlchemy and a bulk path must not pay for its rows.
                   entity, entity_past, document,         bytes
                   export
 
+A row of the log or of the door carries a seal (`seal.py`): a digest over what no other covers.
+
 Keys and bodies are bytes: a key may hold NUL, which PostgreSQL's text refuses, and is found by its
 digest, because it may be longer than a B-tree takes. Times are integer microseconds since 1970.
 """
@@ -45,6 +47,7 @@ store = Table(
     Column("epoch", BigInteger, nullable=False),
     Column("position", BigInteger, nullable=False),
     Column("chain", LargeBinary, nullable=False),
+    Column("seal", LargeBinary),
 )
 
 event = Table(
@@ -60,6 +63,7 @@ event = Table(
     Column("digest", LargeBinary, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("chain", LargeBinary, nullable=False),
+    Column("seal", LargeBinary),
 )
 Index("event_frame", event.c.frame, event.c.position)
 Index(
@@ -83,6 +87,7 @@ copy = Table(
     Column("position", BigInteger, nullable=False, index=True),
     Column("source", Text, nullable=False),
     Column("received_us", BigInteger, nullable=False),
+    Column("seal", LargeBinary),
 )
 
 segment = Table(
@@ -90,6 +95,7 @@ segment = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("taken", BigInteger, nullable=False),  # bytes of it that are in the log or in quarantine
+    Column("seal", LargeBinary),
 )
 
 collected = Table(
@@ -100,6 +106,7 @@ collected = Table(
     Column("id", LargeBinary, index=True),  # of the delta in it; NULL where it holds none
     Column("known", Integer, nullable=False),  # 1: lay there at init, merged already
     Column("received_us", BigInteger, nullable=False),
+    Column("seal", LargeBinary),
 )
 
 quarantine = Table(
@@ -110,6 +117,7 @@ quarantine = Table(
     Column("received_us", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Column("seal", LargeBinary),
     sqlite_autoincrement=True,
 )
 
@@ -137,6 +145,7 @@ frame_stream = Table(
     Column("status", Text, nullable=False),  # expected, reported, fallback, late
     Column("reason", Text, nullable=False),
     Column("events", BigInteger, nullable=False),
+    Column("seal", LargeBinary),
     PrimaryKeyConstraint("frame", "stream"),
 )
 
@@ -205,6 +214,7 @@ export = Table(
     Column("entities", BigInteger, nullable=False),
     Column("removed", BigInteger, nullable=False),
     Column("done", Integer, nullable=False),
+    Column("seal", LargeBinary),
     PrimaryKeyConstraint("clone", "branch", "path", "digest"),
 )
 
@@ -218,4 +228,5 @@ loss = Table(
     Column("lost", BigInteger, nullable=False),
     Column("asked_by", Text, nullable=False),
     Column("allowed_us", BigInteger, nullable=False),
+    Column("seal", LargeBinary),
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import log, mailbox
+from .door import DAMAGED_NOTE, source_of
 from .engine import Writer
 from .log import Refusal
 from .mailbox import Damage, Mail
@@ -65,5 +66,5 @@ def _batches(folder: Path, offsets: dict[str, int]) -> Iterator[list[Mail | Dama
 def _note(found: Mail | Damage, now_us: int) -> Note:
     if isinstance(found, Mail):
         return found.note
-    source = f"mailbox/{found.segment} bytes {found.offset} to {found.end}"
-    return Note(found.raw, received_us=now_us, source=source, kind=REJECTED, reason="damaged note")
+    source = source_of(found)
+    return Note(found.raw, received_us=now_us, source=source, kind=REJECTED, reason=DAMAGED_NOTE)

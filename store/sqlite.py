@@ -136,7 +136,7 @@ class SqliteDatabase(Database):
             connection.close()
 
     def faults(self, cursor: Cursor) -> Iterator[str]:
-        cursor.execute("PRAGMA quick_check(10)")
+        cursor.execute("PRAGMA integrity_check(10)")
         yield from (said for (said,) in cursor.fetchall() if said != "ok")
 
     @contextmanager

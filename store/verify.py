@@ -1,8 +1,9 @@
 """What is damaged: log, snapshots, exports and mailbox, each fault with its place.
 
-The fact not to miss: the log is judged by itself (ids, digests, chain, head), everything else by
-the log: snapshots by folding again beside, exports by rendering again. `PRAGMA integrity_check`
-sees 3 of 100 flipped bits; the chain sees them.
+The fact not to miss: the log is judged by itself (ids, digests, chain, seals, head), the door by
+its seals and by the notes that still lie in the mailbox (`door.py`), everything else by the log:
+snapshots by folding again beside, exports by rendering again. `PRAGMA integrity_check` sees 3 of
+100 flipped bits; the chain sees them.
 
 Nothing is changed, and nothing here trusts a row because it parses.
 """
@@ -14,24 +15,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..kernel.errors import GoodneighborError
-from . import closes, log, mailbox, replay, snapshots
+from . import closes, door, log, replay, snapshots
 from .delta import check
 from .engine import Cursor, Database
 from .errors import StoreDamaged, StoreUnwritable
 from .export import render
 from .export_record import AS_FOUND
 from .log import FIRST_CHAIN, ID_SIZE, EventRow, Head
+from .seal import seal
 
-NEXT_LOG = (
-    "Stop writing, and keep a copy of the store's folder: this needs another copy of the log."
-)
+NEXT_RECOVER = "neighbor recover"
 NEXT_SNAPSHOTS = "neighbor replay"
 NEXT_EXPORT = "neighbor export"
 NEXT_MAILBOX = "neighbor drain"
 
 
 class Fault(NamedTuple):
-    """Something that is not as it was written; `next` is the command that puts it right, if any."""
+    """Something that is not as it was written; `next` is the command that puts it right."""
 
     place: str
     what: str
@@ -45,46 +45,60 @@ def verify(cursor: Cursor, database: Database, folder: Path, seed: bytes) -> lis
         with database.translated():
             _look(faults, cursor, database, folder, seed)
     except (StoreDamaged, StoreUnwritable) as error:  # ends the look, and not the list
-        faults.append(Fault(database.name, f"it cannot be read on: {error.__cause__}", NEXT_LOG))
+        what = f"it cannot be read on: {error.__cause__ or error}"
+        faults.append(Fault(database.name, what, NEXT_RECOVER))
     return faults
 
 
 def unreadable(damaged: StoreDamaged) -> Fault:
     """Return the fault of a database that does not even open."""
-    return Fault(damaged.place, damaged.what, NEXT_LOG)
+    return Fault(damaged.place, damaged.what, NEXT_RECOVER)
 
 
 def _look(
     faults: list[Fault], cursor: Cursor, database: Database, folder: Path, seed: bytes
 ) -> None:
-    faults += (Fault(database.name, said, NEXT_LOG) for said in database.faults(cursor))
+    faults += (Fault(database.name, said, NEXT_RECOVER) for said in database.faults(cursor))
+    faults += (Fault(each.row, each.what, NEXT_RECOVER) for each in door.broken_seals(cursor))
     before_log = len(faults)
-    faults += _events(cursor)
+    faults += _events(cursor, database)
     faults += _rules(cursor)
     if len(faults) == before_log:  # a damaged log can tell nothing of what was made of it
-        faults += _caches(cursor, database, seed)
-        faults += _exports(cursor, seed)
-    faults += _mailbox(cursor, folder)
+        caches = list(_caches(cursor, database, seed))
+        faults += caches
+        faults += _exports(cursor, None if caches else seed)
+        faults += _mailbox(cursor, folder)
 
 
-def _events(cursor: Cursor) -> Iterator[Fault]:
+def _events(cursor: Cursor, database: Database) -> Iterator[Fault]:
     """Walk the log once: no hole, each id and digest of its body, each link of the chain."""
     head = log.head(cursor)
     seen = Head(0, FIRST_CHAIN)
-    for event in log.read(cursor):
-        place = f"event {event.position}"
-        if event.position != seen.position + 1:
-            yield Fault(f"event {seen.position + 1}", "it is not in the log", NEXT_LOG)
-        yield from (Fault(place, what, NEXT_LOG) for what in _event(event, seen.chain))
-        seen = Head(event.position, event.chain)
+    try:
+        with database.translated():
+            for event in log.read(cursor):
+                place = f"event {event.position}"
+                if event.position != seen.position + 1:
+                    missing = f"event {seen.position + 1}"
+                    yield Fault(missing, "it is not in the log", NEXT_RECOVER)
+                yield from (Fault(place, what, NEXT_RECOVER) for what in wrong(event, seen.chain))
+                seen = Head(event.position, event.chain)
+    except StoreDamaged as damaged:
+        what = f"it cannot be read: {damaged.__cause__ or damaged}"
+        yield Fault(f"event {seen.position + 1}", what, NEXT_RECOVER)
+        return
     if seen != head:
         what = (
             f"the log ends at {seen.position} or with another chain; its head says {head.position}"
         )
-        yield Fault("log", what, NEXT_LOG)
+        yield Fault("log", what, NEXT_RECOVER)
 
 
-def _event(event: EventRow, chain: bytes) -> Iterator[str]:
+def wrong(event: EventRow, chain: bytes) -> Iterator[str]:
+    """Yield what is wrong with an event, given the chain's digest at the one before."""
+    if {type(event.body), type(event.digest)} != {bytes}:
+        yield "its body or digest is not one"
+        return
     digest = sha256(event.body).digest()
     if event.digest != digest:
         yield "its body is not the one its digest was taken of"
@@ -92,7 +106,9 @@ def _event(event: EventRow, chain: bytes) -> Iterator[str]:
         yield "its id is not that of its digest"
     if event.chain != sha256(chain + event.digest).digest():
         yield "its chain does not continue the one before"
-    if event.digest == digest:
+    if event.seal != seal(event.sealed):
+        yield "its frame, stream, time or kind is not what was written"
+    elif event.digest == digest:
         yield from _columns(event)
 
 
@@ -125,36 +141,38 @@ def _rules(cursor: Cursor) -> Iterator[Fault]:
     texts = dict(cursor.execute("SELECT digest, text FROM rules").fetchall())
     for digest, text in texts.items():
         if sha256(text.encode()).digest() != digest:
-            yield Fault(f"rules {digest.hex()[:12]}", "the text is not the digest's", NEXT_LOG)
+            place = f"rules {digest.hex()[:12]}"
+            yield Fault(place, "the text is not the digest's", NEXT_RECOVER)
     try:
         for close in closes.since(cursor):
             if close.rules not in texts:
                 what = f"the rules {close.rules.hex()[:12]} that it names are not in the log"
-                yield Fault(f"event {close.position}", what, NEXT_LOG)
+                yield Fault(f"event {close.position}", what, NEXT_RECOVER)
     except StoreDamaged as damaged:
-        yield Fault(damaged.place, damaged.what, NEXT_LOG)
+        yield Fault(damaged.place, damaged.what, NEXT_RECOVER)
 
 
 def _caches(cursor: Cursor, database: Database, seed: bytes) -> Iterator[Fault]:
     try:
         replayed = replay.check(database, seed)
     except GoodneighborError as error:
-        yield Fault("log", f"it does not fold: {error}", NEXT_LOG)
+        yield Fault("log", f"it does not fold: {error}", NEXT_RECOVER)
         return
     for difference in replayed.differs:
         place = f"{difference.table} {difference.row}"
         yield Fault(place, f"{difference.what}, against the log folded again", NEXT_SNAPSHOTS)
-    cursor.execute("SELECT document, key, body, digest FROM entity")
-    for document, key, body, digest in cursor:
-        if snapshots.entity_digest(document, key, body) != digest:
-            place = f"entity {document}/{key.decode(errors='replace')}"
-            yield Fault(place, "its digest is not its body's", NEXT_SNAPSHOTS)
+    cursor.execute("SELECT frame FROM frame WHERE state NOT IN ('open', 'closed') ORDER BY frame")
+    for (frame,) in cursor.fetchall():
+        yield Fault(f"frame {frame}", "it is neither open nor closed", NEXT_SNAPSHOTS)
 
 
-def _exports(cursor: Cursor, seed: bytes) -> Iterator[Fault]:
-    """Compare each exported file with what was written, and with the snapshots it came from."""
+def _exports(cursor: Cursor, seed: bytes | None) -> Iterator[Fault]:
+    """Compare each exported file with what was written, and with the snapshots it came from.
+
+    Without a seed the snapshots are left aside: they are damaged themselves.
+    """
     rules = closes.rules_in_force(cursor)
-    shares = snapshots.shares(cursor)
+    shares = {} if seed is None else snapshots.shares(cursor)
     cursor.execute(
         "SELECT clone, path, digest, document, document_digest, rules FROM export"
         " WHERE clone <> ? AND done = 1",
@@ -170,20 +188,12 @@ def _exports(cursor: Cursor, seed: bytes) -> Iterator[Fault]:
             yield Fault(str(file), "it is not the file that was exported", NEXT_EXPORT)
         share = shares.get(document, snapshots.EMPTY)
         is_current = share.digest.to_bytes(32, "big") == document_digest
-        if is_current and made_by == rules.digest:
+        if seed is not None and is_current and made_by == rules.digest:
             data = render(cursor, rules, document, seed)
             if sha256(data).digest() != digest:
                 yield Fault(str(file), "what was exported is not what is in the log", NEXT_EXPORT)
 
 
 def _mailbox(cursor: Cursor, folder: Path) -> Iterator[Fault]:
-    offsets = log.offsets(cursor)
-    sizes = mailbox.sizes(str(folder))
-    for name, size in sizes.items():
-        if size < offsets.get(name, 0):
-            what = f"it has {size} bytes, and {offsets[name]} were read from it"
-            yield Fault(f"mailbox/{name}", what, NEXT_MAILBOX)
-    for found in mailbox.read(str(folder), offsets):
-        if isinstance(found, mailbox.Damage):
-            place = f"mailbox/{found.segment} bytes {found.offset} to {found.end}"
-            yield Fault(place, found.what, NEXT_MAILBOX)
+    for found in door.mailbox_faults(cursor, str(folder)):
+        yield Fault(found.row, found.what, NEXT_MAILBOX if found.waits else NEXT_RECOVER)

@@ -1,0 +1,104 @@
+"""What no digest covers has a seal: a flipped bit beside a body, or at the door, is found."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic import command
+from goodneighbor.store import Store
+from goodneighbor.store.migrate import config
+from goodneighbor.store.seal import SEALED
+from sqlalchemy import create_engine
+
+from .. import fleet
+
+RULES = fleet.RULES.replace('"inc /agents/*/karma"', '"remove /agents/*"')
+GONE = [{"op": "remove", "path": f"/agents/{name}"} for name in ("ada", "bob")]
+
+
+@pytest.fixture
+def lived_in(tmp_path: Path) -> Iterator[Store]:
+    """A store with a row in every table that has seals; not verified when the test is over."""
+    (tmp_path / "store").mkdir()
+    store = Store.create(tmp_path / "store" / "goodneighbor", RULES, fleet.BASE)
+    for name in ("collected", "known"):
+        (tmp_path / name).write_bytes(fleet.delta(1, name, fleet.post(7, "ada")))
+    store.known_files([tmp_path / "known"])
+    store.append_many([fleet.delta(1, "s1"), fleet.delta(1, "s1"), b"no delta"])
+    store.append(b'{"posts_created": []}', frame=1, stream="beside")
+    store.collect([tmp_path / "collected"])
+    store.close_frame(1)
+    (tmp_path / "tree").mkdir()
+    store.export(tmp_path / "tree")
+    store.append(json.dumps({"frame": 2, "stream_id": "s1", "ops": GONE}).encode())
+    store.close_frame(2)
+    store.export(tmp_path / "tree", allow_loss={"agents"}, asked_by="somebody")
+    store.open_frame(3, ["s1", "s2"])
+    assert store.verify() == []
+    yield store
+    store.close()
+
+
+def rows(store: Store, table: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(store.folder / "store.sqlite3")) as connection:
+        found = connection.execute(f"SELECT {', '.join(SEALED[table])}, seal FROM {table}")
+        return sorted(found.fetchall(), key=repr)
+
+
+def change(store: Store, statement: str) -> None:
+    with closing(sqlite3.connect(store.folder / "store.sqlite3")) as connection:
+        assert connection.execute(statement).rowcount > 0
+        connection.commit()
+
+
+@pytest.mark.parametrize(
+    ("statement", "place"),
+    [
+        ("UPDATE event SET frame = 2 WHERE stream = 'beside'", "event"),
+        ("UPDATE event SET stream = 'beside-me' WHERE stream = 'beside'", "event"),
+        ("UPDATE event SET received_us = received_us + 1 WHERE stream = 'beside'", "event"),
+        ("UPDATE copy SET position = position - 1", "copy"),
+        ("UPDATE segment SET taken = taken - 1", "segment"),
+        ("DELETE FROM segment", "mailbox"),
+        ("UPDATE collected SET known = 0", "collected"),
+        ("UPDATE quarantine SET body = CAST('no Delta' AS BLOB)", "quarantine 1"),
+        ("UPDATE loss SET asked_by = 'nobody'", "loss agents"),
+        ("UPDATE export SET entities = 400 WHERE document = 'agents'", "export"),
+        ("UPDATE store SET store_id = 'another'", "store another"),
+        ("UPDATE frame_stream SET stream = 's3' WHERE stream = 's2' AND frame = 3", "frame_stream"),
+        ("DELETE FROM frame WHERE frame = 3", "frame 3"),
+        ("UPDATE frame SET totals = '[7]' WHERE frame = 1", "frame 1"),
+    ],
+)
+def test_what_was_changed_is_found_and_placed(lived_in: Store, statement: str, place: str) -> None:
+    change(lived_in, statement)
+    found = [fault.place for fault in lived_in.verify()]
+    assert any(each.startswith(place) for each in found), found
+
+
+def test_a_note_that_was_passed_over_is_found(lived_in: Store) -> None:
+    """The offset of a segment says that a note was read; the log has never seen it."""
+    lived_in.append(fleet.delta(3, "s1"))
+    lived_in.drain()
+    lived_in.append(fleet.delta(3, "s2"))
+    segment = max((lived_in.folder / "mailbox").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    size = segment.stat().st_size
+    change(lived_in, f"UPDATE segment SET taken = {size} WHERE name = '{segment.name}'")
+    assert any("not in the log" in fault.what for fault in lived_in.verify())
+
+
+def test_a_migration_seals_the_rows_that_are_there(lived_in: Store) -> None:
+    before = {table: rows(lived_in, table) for table in SEALED}
+    assert all(before.values())
+    engine = create_engine(f"sqlite:///{lived_in.folder / 'store.sqlite3'}")
+    with engine.begin() as connection:
+        told = config()
+        told.attributes["connection"] = connection
+        command.downgrade(told, "0001")
+    engine.dispose()
+    lived_in.status()
+    assert {table: rows(lived_in, table) for table in SEALED} == before
+    assert lived_in.verify() == []
