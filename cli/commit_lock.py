@@ -1,63 +1,17 @@
 """The lock of whoever moves branches: one committer at a time in a clone.
 
-It is not the store's lock, so that `append`, `drain` and a close go on while git works. Its
-descriptor is handed to every git we start: a git that outlives us still holds it, so nobody repairs
-what is still being written.
+It is not the store's lock, so that `append`, `drain` and a close go on while git works.
 """
 
-import os
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from filelock import FileLock, Timeout
-
-from ..store.errors import StoreBusy
+from .git_lock import WAIT_S, GitLock
 
 LOCK_FILE = "commit.lock"
-WAIT_S = 60.0
-_POLL_S = 0.02
 
 
-class CommitLock:
+class CommitLock(GitLock):
     """The lock in a store's folder, taken by `with`; waits at most `wait_s`."""
 
     def __init__(self, folder: Path, *, wait_s: float = WAIT_S) -> None:
-        self.path = folder / LOCK_FILE
-        self.wait_s = wait_s
-        self.descriptor = -1
-        self._lock = FileLock(
-            self.path,
-            timeout=wait_s,
-            mode=0o600,
-            thread_local=False,
-            poll_interval=_POLL_S,
-            fallback_to_soft=False,
-            preserve_lock_file=True,
-            on_acquired=self._acquired,
-        )
-
-    def __enter__(self) -> Self:
-        """Take the lock.
-
-        Raises:
-            StoreBusy: another held it for all of `wait_s`.
-        """
-        try:
-            self._lock.acquire()
-        except Timeout as error:
-            raise StoreBusy(str(self.path), self.wait_s) from error
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.descriptor = -1
-        self._lock.release()
-
-    def _acquired(self, descriptor: int) -> None:
-        os.set_inheritable(descriptor, False)  # only those get it to whom we pass it
-        self.descriptor = descriptor
+        super().__init__(folder / LOCK_FILE, wait_s=wait_s)

@@ -6,7 +6,8 @@ GoodneighborError
 ├── StoreBusy            wait (store/errors.py)
 │   ├── TreeBusy         another git holds a tree's index
 │   ├── ExportWaits      a person's rebase, merge or pick is unfinished
-│   └── BranchMoves      others were faster, each time
+│   ├── BranchMoves      others were faster, each time
+│   └── WorktreeHeld     a living process holds the worktree
 └── Refused              a person decides
     ├── NotARepository   change into one
     ├── NoMainTree       go where the documents lie
@@ -16,6 +17,7 @@ GoodneighborError
     ├── OtherStore       the documents are another store's
     ├── ExportReverted   the branch went behind its last export
     ├── PushRefused      the remote said no, or its commits conflict with ours
+    ├── WorktreeRefused  a worktree cannot be made, or taken away, as things stand
     └── GitFailed        git said no: command, exit code and its own words
         ├── GitMissing   install git
         └── GitTooSlow   git did not end in time, and was ended
@@ -111,6 +113,20 @@ class BranchMoves(StoreBusy):
         )
 
 
+class WorktreeHeld(StoreBusy):
+    """A living process makes the worktree, works in it or takes it away."""
+
+    def __init__(self, path: "Path", by: str) -> None:
+        self.path = str(path)
+        self.waited_s = 0.0
+        self.holder = by
+        GoodneighborError.__init__(
+            self,
+            f"Not removed: worktree {path} is held by {by}.\n"
+            "Nothing was touched. End that first, or wait; then run the command again.",
+        )
+
+
 class EditsInTheWay(Refused):
     """A tree holds edits of files that the export writes."""
 
@@ -163,6 +179,10 @@ class PushRefused(Refused):
         self.remote = remote
         self.said = said
         super().__init__(f"Not pushed to {remote}: {said}\n{next_step}")
+
+
+class WorktreeRefused(Refused):
+    """Something must be settled before a worktree can be made, or taken away."""
 
 
 class GuardRefused(Refused):

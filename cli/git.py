@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .errors import GitFailed, GitMissing, GitTooSlow
+from .lease import LEASE_VARIABLE
 
 VERSION_MIN = (2, 39)
 TIMEOUT_S = 60.0
@@ -88,16 +89,21 @@ class Git:
     """A working tree (or a git directory) in which git runs.
 
     `held` are descriptors of locks: a git that outlives us, because we were killed, still holds
-    them until it ends. `index` is another index file than the tree's own.
+    them until it ends. `index` is another index file than the tree's own. With `git_folder` git
+    takes that for the tree's git directory, whatever `.git` says. `lease` is told to git and all
+    that it starts, so that they are found when we were killed.
     """
 
     folder: Path
     held: tuple[int, ...] = ()
     index: Path | None = None
+    git_folder: Path | None = None
+    lease: str = ""
 
     def within(self, folder: Path, index: Path | None = None) -> "Git":
         """Return the same git in another folder, on its index or the one given."""
-        return replace(self, folder=folder, index=index)
+        git_folder = self.git_folder if folder == self.folder else None
+        return replace(self, folder=folder, index=index, git_folder=git_folder)
 
     def call(
         self,
@@ -114,11 +120,21 @@ class Git:
             GitTooSlow: it ran longer than `timeout_s`; it and its children were killed.
         """
         command = ("git", *QUIET, *arguments)
-        settings = {} if self.index is None else {"GIT_INDEX_FILE": str(self.index)}
-        answer = run(command, self.folder, stdin, timeout_s, held=self.held, settings=settings)
+        answer = run(
+            command, self.folder, stdin, timeout_s, held=self.held, settings=self._settings()
+        )
         if answer.exit_code not in ends:
             raise GitFailed(command, answer.exit_code, answer.stderr, self.folder)
         return answer
+
+    def _settings(self) -> dict[str, str]:
+        """Return what git is told by its environment about where it is."""
+        settings = {} if self.index is None else {"GIT_INDEX_FILE": str(self.index)}
+        if self.git_folder is not None:
+            settings |= {"GIT_DIR": str(self.git_folder), "GIT_WORK_TREE": str(self.folder)}
+        if self.lease:
+            settings[LEASE_VARIABLE] = self.lease
+        return settings
 
     def version(self) -> tuple[int, ...]:
         """Return git's version as numbers, such as (2, 39, 5)."""

@@ -33,17 +33,33 @@ def write(store: Path, kind: str, facts: Mapping[str, object]) -> Intent:
     if not folder.is_dir():
         folder.mkdir(mode=0o700, exist_ok=True)
         DISK.flush_folder(str(store))
-    file = folder / f"{kind}-{secrets.token_hex(8)}{_END}"
-    beside = file.with_suffix(".new")
-    descriptor = DISK.create(str(beside))
+    made = Intent(folder / f"{kind}-{secrets.token_hex(8)}{_END}", kind, dict(facts))
+    _put(made)
+    return made
+
+
+def change(intent: Intent, facts: Mapping[str, object]) -> Intent:
+    """Put other facts into an intent, durably and in one step; the caller holds its kind's lock."""
+    changed = Intent(intent.file, intent.kind, dict(facts))
+    _put(changed)
+    return changed
+
+
+def _put(intent: Intent) -> None:
+    """Write an intent beside its place, and rename it there."""
+    beside = intent.file.with_suffix(".new")
     try:
-        write_all(DISK, descriptor, orjson.dumps({"kind": kind, **facts}))
-        DISK.flush(descriptor)
-    finally:
-        os.close(descriptor)
-    DISK.rename(str(beside), str(file))
-    DISK.flush_folder(str(folder))
-    return Intent(file, kind, dict(facts))
+        descriptor = DISK.create(str(beside))
+        try:
+            write_all(DISK, descriptor, orjson.dumps({"kind": intent.kind, **intent.facts}))
+            DISK.flush(descriptor)
+        finally:
+            os.close(descriptor)
+        DISK.rename(str(beside), str(intent.file))
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+    DISK.flush_folder(str(intent.file.parent))
 
 
 def pending(store: Path, kind: str) -> list[Intent]:
@@ -53,9 +69,17 @@ def pending(store: Path, kind: str) -> list[Intent]:
         return []
     for beside in folder.glob(f"{kind}-*.new"):
         beside.unlink()  # half an intent: nothing of it was begun
+    return look(store, kind)
+
+
+def look(store: Path, kind: str) -> list[Intent]:
+    """Return the intents of a kind, living ones' and dead ones'; needs no lock."""
     found = []
-    for file in sorted(folder.glob(f"{kind}-*{_END}")):
-        facts = orjson.loads(file.read_bytes())
+    for file in sorted((store / FOLDER).glob(f"{kind}-*{_END}")):
+        try:
+            facts = orjson.loads(file.read_bytes())
+        except FileNotFoundError:  # done since it was listed
+            continue
         found.append(Intent(file, facts.pop("kind"), facts))
     return found
 

@@ -20,7 +20,10 @@ from types import TracebackType
 from typing import Self
 
 FOLDER = "leases"
+# Carries a nonce, in the environment of all that is started under a lease (or for a worktree).
+LEASE_VARIABLE = "NEIGHBOR_LEASE"
 _END = ".lease"
+_NEW = ".new"
 _BOOT_FILE = Path("/proc/sys/kernel/random/boot_id")
 _SIZE_MAX = 4096
 _START_FIELD = 22  # of /proc/<pid>/stat, counted from 1
@@ -66,14 +69,27 @@ class Lease:
         """Put the lease where others see it, held."""
         assert self._descriptor < 0, "the lease is taken already"
         self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        beside = self.file.with_suffix(".new")
+        while self._descriptor < 0:
+            self._descriptor = self._put()
+        return self
+
+    def _put(self) -> int:
+        """Write the file, locked, and give it its name; return -1 where a sweep was faster."""
+        beside = self.file.with_suffix(_NEW)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         descriptor = os.open(beside, flags, 0o600)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.write(descriptor, _lines(self.name, process(os.getpid()), self.nonce))
-        beside.rename(self.file)
-        self._descriptor = descriptor
-        return self
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # a sweep holds it only to look
+            os.write(descriptor, _lines(self.name, process(os.getpid()), self.nonce))
+            beside.rename(self.file)
+        except FileNotFoundError:
+            os.close(descriptor)
+            return -1
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            os.close(descriptor)
+            raise
+        return descriptor
 
     def release(self) -> None:
         """Take the lease away, file first: a free lease would count as a dead process's."""
@@ -124,6 +140,33 @@ def sweep(held: Held) -> None:
     try:
         assert _is_free(descriptor), f"{held.file} is held by a living process"
         held.file.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+
+
+def half_made(folder: Path) -> list[Path]:
+    """Return the files of leases whose owners died before they held them."""
+    return [file for file in sorted(folder.glob(f"*{_NEW}")) if _is_half_made(file)]
+
+
+def sweep_half_made(file: Path) -> None:
+    """Take away what was to be a lease. A living owner that is swept here makes it again."""
+    descriptor = _opened(file)
+    if descriptor is None:
+        return
+    try:
+        if _is_free(descriptor):
+            file.unlink(missing_ok=True)
+    finally:
+        os.close(descriptor)
+
+
+def _is_half_made(file: Path) -> bool:
+    descriptor = _opened(file)
+    if descriptor is None:
+        return False
+    try:
+        return _is_free(descriptor)
     finally:
         os.close(descriptor)
 

@@ -20,13 +20,14 @@ def name_for(stream: str, now_s: float) -> str:
     return f"{PREFIX}/{stream}/{moment}-{secrets.token_hex(2)}"
 
 
-def save(git: Git, paths: Sequence[str], ref: str) -> str:
+def save(git: Git, paths: Sequence[str], ref: str, head: str | None = None) -> str:
     """Save what lies at `paths` in git's folder, and what its index holds, as the ref `ref`.
 
-    `git.index` is the index that counts; it stays as it is. Returns the commit.
+    `git.index` is the index that counts; it stays as it is. `head` is the commit that the tree
+    stands on, where that is not git's own. Returns the commit.
     """
     assert git.index is not None, "a rescue reads an index that nobody else writes"
-    head = git.head()
+    head = head or git.head()
     parents = [] if head is None else ["-p", head]
     if not git.call("ls-files", "-z", "--unmerged").stdout:
         index_tree = git.call("write-tree").line()
@@ -37,7 +38,9 @@ def save(git: Git, paths: Sequence[str], ref: str) -> str:
     try:
         with_files = git.within(git.folder, beside)
         stdin = b"".join(path.encode("utf-8", "surrogateescape") + b"\0" for path in paths)
-        with_files.call("update-index", "-z", "--add", "--remove", "--stdin", stdin=stdin)
+        with_files.call(
+            "update-index", "-z", "--add", "--remove", "--replace", "--stdin", stdin=stdin
+        )
         for path in _still_unmerged(with_files):
             with_files.call("update-index", "--force-remove", "--", path)
         tree = with_files.call("write-tree").line()

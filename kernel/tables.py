@@ -64,7 +64,9 @@ class OpsTable(Shape, frozen=True):
 
 
 class WorktreeTable(Shape, frozen=True):
-    copy: list[str] = []
+    copy: tuple[str, ...] = ("state/**",)  # rule 4: what streams read and no commit holds
+    max_files: int = 10_000
+    max_bytes: int = 2**30
     path: str | None = None
     branch: str | None = None
     sparse: list[str] = []
