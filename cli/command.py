@@ -25,6 +25,20 @@ class Command(click.Command):
             formatter.write(f"{EXAMPLE_STEP}{example}\n")
 
 
+class Launcher(Command):
+    """A command that runs another one, which stands behind `--` and is handed over as `words`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Cut the line at the first `--`; nothing behind it is read for options."""
+        mark = args.index("--") if "--" in args else len(args)
+        ctx.params["words"] = tuple(args[mark + 1 :])
+        return super().parse_args(ctx, args[:mark])
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Say where the other command stands."""
+        return [*super().collect_usage_pieces(ctx), "-- COMMAND..."]
+
+
 class Noun(click.Group):
     """A group of commands about one thing, listed in the order they were added."""
 
@@ -37,13 +51,15 @@ class Noun(click.Group):
         return list(self.commands)
 
 
-def command(name: str, *examples: str) -> Callable[[Callable[..., int]], Command]:
+def command(
+    name: str, *examples: str, cls: type[Command] = Command
+) -> Callable[[Callable[..., int]], Command]:
     """Declare a command by its name and the examples its help shows.
 
     The decorated function returns the exit code; its docstring is the help text.
     """
     assert examples, f"{name}: every command's --help has an example that runs"
-    return click.command(name, cls=Command, examples=examples)
+    return click.command(name, cls=cls, examples=examples)
 
 
 def json_option(function: Callable[..., int]) -> Callable[..., int]:

@@ -19,6 +19,8 @@ MODULES = {
     "guard": "guard",
     "doctor": "doctor",
     "quarantine": "quarantine",
+    "timeout": "timeout",
+    "shell-helper": "shell_helper",
     "demo": "demo",
 }
 

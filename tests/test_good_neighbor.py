@@ -161,10 +161,11 @@ def test_8_use_portable_shell(site: Path, tmp_path: Path) -> None:
     names what a fleet's own scripts use that old shells and macOS lack."""
     neighbor(tmp_path, "demo", "--at", str(tmp_path / "demo"))
     scripts = [ROOT / "kernel" / "toolchain.sh", ROOT / "tests" / "newcomer.sh"]
+    scripts += [ROOT / "cli" / "shell_helper.sh"]
     scripts += (tmp_path / "demo").rglob("agent.sh")
-    assert len(scripts) == 3
+    assert len(scripts) == 4
     scripts += (ROOT / "cli" / "hooks").glob("*.sh")
-    assert len(scripts) == 11
+    assert len(scripts) == 12
     shells = [[name] for name in ("dash", "mksh", "ksh", "sh") if shutil.which(name)]
     if shutil.which("busybox"):
         shells.append(["busybox", "sh"])

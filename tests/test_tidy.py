@@ -28,7 +28,13 @@ MARKERS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 C_COMMENT_CODE = re.compile(r"^\s*(//|/\*)\s*[\w>\-.\[\]]+\s*(=|\().*;\s*(\*/)?$")
 
 # Who may do what. Everything else takes values and returns values.
-STARTS_PROCESSES = {"cli/git.py", "cli/demo.py", "cli/setup.py", "cli/trash.py"}
+STARTS_PROCESSES = {
+    "cli/git.py",
+    "cli/demo.py",
+    "cli/process.py",
+    "cli/setup.py",
+    "cli/trash.py",
+}
 # text.py is what `append` needs of it
 TOUCHES_FFI = {"kernel/fold.py", "kernel/meaning.py", "kernel/text.py"}
 
