@@ -60,24 +60,26 @@ class StoreBusy(GoodneighborError):
         )
 
 
+_AFTER_A_REFUSAL = {
+    "not kept": "Nothing of it was kept. Make room or repair the disk, then send it again.",
+    "unknown": "Whether it was kept is unknown. Repair the disk, then send the same completed "
+    "delta again from a new process: it counts once.",
+    "not written": "The log has it all: make room or repair the disk, then run `neighbor export`.",
+}
+
+
 class StoreUnwritable(GoodneighborError):
     """The disk refused a write or a flush.
 
-    `outcome` is "not kept" when nothing of it can ever become an event, and "unknown" when a
-    flush failed after the bytes were written.
+    `outcome` is "not kept" when nothing of it can ever become an event, "unknown" when a flush
+    failed after the bytes were written, and "not written" for a file that an export makes.
     """
 
     def __init__(self, path: str, error: OSError, outcome: str, doing: str = "write to") -> None:
-        assert outcome in ("not kept", "unknown"), outcome
         self.path = path
         self.errno = error.errno
         self.outcome = outcome
-        again = (
-            "Nothing of it was kept. Make room or repair the disk, then send it again."
-            if outcome == "not kept"
-            else "Whether it was kept is unknown. Repair the disk, then send the same completed "
-            "delta again from a new process: it counts once."
-        )
+        again = _AFTER_A_REFUSAL[outcome]
         said = error.strerror or str(error)
         super().__init__(f"Could not {doing} {path}: {said} (errno {error.errno}).\n{again}")
 

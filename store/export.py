@@ -25,6 +25,7 @@ from ..kernel.document import Document
 from . import closes, export_record, quarantine, snapshots
 from .disk import Disk, replace_file
 from .engine import Cursor, Writer
+from .errors import StoreUnwritable
 from .export_record import LastExport, Target, Version
 from .snapshots import Share
 from .step import reached
@@ -230,14 +231,17 @@ def _put_intents(
 def _write(writer: Writer, root: Path, plan: Planned, disk: Disk) -> None:
     assert plan.data is not None
     target = root / str(plan.document.path)
-    for folder in reversed(list(_missing_folders(root, target.parent))):
-        folder.mkdir()
-        disk.flush_folder(str(folder.parent))
     beside = target.with_name(BESIDE.format(target.name))
-    if os.path.lexists(beside):
-        disk.remove(str(beside))  # of an export that was killed; nobody else writes this name
     writer.check()
-    replace_file(disk, str(target), plan.data, beside=str(beside), mode=FILE_MODE)
+    try:
+        for folder in reversed(list(_missing_folders(root, target.parent))):
+            folder.mkdir()
+            disk.flush_folder(str(folder.parent))
+        if os.path.lexists(beside):
+            disk.remove(str(beside))  # of an export that was killed; nobody else writes this name
+        replace_file(disk, str(target), plan.data, beside=str(beside), mode=FILE_MODE)
+    except OSError as error:
+        raise StoreUnwritable(str(target), error, "not written") from error
     reached("export: file replaced")
 
 

@@ -7,6 +7,7 @@ by polling.
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -84,8 +85,9 @@ class StoreLock:
             raise LockLost(str(self.path))
 
     def _acquired(self, descriptor: int) -> None:
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, self._holder.encode()[:_HOLDER_SIZE_MAX], 0)
+        with suppress(OSError):  # a courtesy; on a full disk nobody's name stands there
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, self._holder.encode()[:_HOLDER_SIZE_MAX], 0)
         self._descriptor = descriptor
 
 

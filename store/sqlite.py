@@ -12,7 +12,7 @@ import errno
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,6 +22,8 @@ from .store import APPLICATION_ID, DATABASE
 
 TYPE_CHECKING = False  # a reader takes no lock, and need not import one
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .disk import Disk
     from .lock import StoreLock
 
@@ -157,13 +159,43 @@ class SqliteDatabase(Database):
                 raise StoreUnwritable(self.name, failed, "unknown") from error
             raise
 
+    @contextmanager
+    def reading(self, lock: "Callable[[], StoreLock]") -> Iterator[Cursor]:
+        """Read; where the disk has no room for the index that readers share, alone."""
+        with ExitStack() as stack:
+            try:
+                cursor = stack.enter_context(super().reading(lock))
+            except StoreUnwritable:
+                cursor = stack.enter_context(self._reading_alone(lock()))
+            yield cursor
+
+    @contextmanager
+    def _reading_alone(self, lock: "StoreLock") -> Iterator[Cursor]:
+        """Read under the store's lock, and make no file: a full disk must not hide what is there.
+
+        Without a write-ahead log the file is all there is; with one its index is kept in memory,
+        which SQLite does for a connection that has the database to itself.
+        """
+        with lock, self.translated():
+            log = self.path.with_name(self.path.name + "-wal")
+            has_log = log.exists() and log.stat().st_size > 0
+            connection = self._connect("rw" if has_log else "ro&immutable=1", alone=has_log)
+            try:
+                cursor = connection.cursor(SqliteCursor)
+                if self._revision(cursor) != SCHEMA:
+                    raise StoreUnwritable(self.name, OSError(errno.ENOSPC, "no room"), "not kept")
+                cursor.execute("BEGIN")
+                yield cursor
+            finally:
+                connection.close()
+
     def _reader(self) -> SqliteSession:
         return SqliteSession(self._connect("ro"))
 
     def _writer(self, lock: "StoreLock") -> SqliteSession:
         return SqliteSession(self._connect("rw"), lock)
 
-    def _connect(self, mode: str) -> sqlite3.Connection:
+    def _connect(self, mode: str, *, alone: bool = False) -> sqlite3.Connection:
         if not self.path.exists():
             raise StoreMissing(str(self.folder))
         connection = sqlite3.connect(
@@ -173,7 +205,13 @@ class SqliteDatabase(Database):
             timeout=BUSY_WAIT_S,
             cached_statements=256,
         )
-        _prepare(connection)
+        try:
+            if alone:
+                connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            _prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _uri(self, mode: str) -> str:
