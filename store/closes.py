@@ -6,6 +6,7 @@ streams, digest of the rules, the window it grants (`reopen`), the version of th
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 
 from ..kernel import Rules
 from .engine import Cursor
@@ -71,11 +72,21 @@ def rules_text(cursor: Cursor, digest: bytes) -> str:
     return str(row[0])
 
 
+def rules(cursor: Cursor, digest: bytes) -> Rules:
+    """Return rules that a close names, checked and ready; parsed once in a process."""
+    return _parsed(rules_text(cursor, digest))
+
+
 def rules_in_force(cursor: Cursor) -> Rules:
     """Return the rules of the newest close."""
     newest = last(cursor)
     assert newest is not None, "a store's first event names its rules"
-    return Rules.parse(rules_text(cursor, newest.rules))
+    return rules(cursor, newest.rules)
+
+
+@lru_cache(maxsize=16)
+def _parsed(text: str) -> Rules:
+    return Rules.parse(text)
 
 
 def _close(position: int, frame: int, body: bytes) -> Close:

@@ -33,7 +33,7 @@ class Folder:
         """Return a handle for these rules, about to fold `frame`."""
         if self._fold is None or digest != self._digest:
             self.close()
-            self.rules = Rules.parse(closes.rules_text(self._cursor, digest))
+            self.rules = closes.rules(self._cursor, digest)
             self._fold = Fold(self.rules, seed=self._seed)
             self._digest = digest
             self._set_totals(self._fold, self.rules, frame)

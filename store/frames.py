@@ -139,7 +139,7 @@ def _base(
     known: set[str] = set()
     if last is not None:
         first = closes.since(cursor, last.frame)[0]
-        folded_under = Rules.parse(closes.rules_text(cursor, first.rules))
+        folded_under = closes.rules(cursor, first.rules)
         known = {document.name for document in folded_under.documents} | set(
             snapshots.shares(cursor)
         )
