@@ -7,6 +7,7 @@ it was sent. Below is a loss, above a double.
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from goodneighbor.store import DeltaRejected
 from goodneighbor.store.delta import check
@@ -43,6 +44,7 @@ class Ledger:
         self.told.update(name_of(raw) for raw in script.files.values())
 
 
+@lru_cache(maxsize=4096)
 def name_of(raw: bytes) -> str:
     """Return a delta's id, or bytes that are none as text."""
     try:
