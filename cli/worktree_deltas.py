@@ -5,6 +5,7 @@ In its private folder, where `append` puts them when it cannot write the mailbox
 of the stream.
 """
 
+import os
 from pathlib import Path
 
 from ..store import Collected
@@ -26,25 +27,50 @@ def left(common: Path, each: Worktree) -> list[Path]:
     shared = delta_files(tree)
     if shared:
         git = Git(tree, git_folder=admin or common, lease=each.nonce)
-        paths = [file.relative_to(tree).as_posix() for file in shared]
-        brought = git.entries(each.start, paths)
-        for file, path in zip(shared, paths, strict=True):
-            entry = brought.get(path)
-            if entry is None or git.call("hash-object", "--", path).line() != entry.blob:
-                files.append(file)
+        files += _not_brought(git, tree, each.start, shared)
     return sorted(files)
 
 
-def collect(where: Place, each: Worktree) -> Collected | None:
+def collect(where: Place, each: Worktree, *, is_over: bool = True) -> Collected | None:
     """Take a stream's delta files into the log; None where there are none.
 
-    What ends inside a value stays a file: it is unsaved work like any other.
+    `is_over` says that nobody writes there any more: half a file goes to quarantine, and a file
+    that git does not track is deleted once its delta is in the log. It is no unsaved work then.
     """
     files = left(Path(where.common), each)
     if not files:
         return None
     store = where.open_store()
     try:
-        return store.collect(files, frame=each.frame, stream=each.stream)
+        collected = store.collect(
+            files, frame=each.frame, stream=each.stream, tree=f"{each.nonce} ", is_over=is_over
+        )
     finally:
         store.close()
+    if is_over:
+        _delete(where, each, collected.taken)
+    return collected
+
+
+def _not_brought(git: Git, tree: Path, start: str, files: list[Path]) -> list[Path]:
+    """Return those that are not as the commit `start` has them."""
+    paths = {file.relative_to(tree).as_posix(): file for file in files if "\n" not in file.name}
+    brought = git.entries(start, list(paths))
+    asked = "".join(f"{path}\n" for path in brought)
+    said = (
+        git.call("hash-object", "--stdin-paths", stdin=os.fsencode(asked)).stdout if asked else b""
+    )
+    now = dict(zip(brought, said.decode("ascii").split(), strict=True))
+    same = {paths[path] for path, entry in brought.items() if now[path] == entry.blob}
+    return [file for file in files if file not in same]
+
+
+def _delete(where: Place, each: Worktree, files: list[Path]) -> None:
+    """Delete delta files that are in the log, but those that git tracks."""
+    common = Path(where.common)
+    admin = worktree.admin_folder(common, each)
+    tree = worktree.tree_of(admin, each)
+    paths = {file.relative_to(tree).as_posix(): file for file in files}
+    git = Git(tree, git_folder=admin or common, lease=each.nonce)
+    for path in paths.keys() - set(git.tracked(list(paths))):
+        paths[path].unlink(missing_ok=True)

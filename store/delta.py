@@ -19,6 +19,10 @@ from ..kernel import canonical, format_instant, instant
 from ..kernel.errors import DeltaRejected
 from .members import members, text
 
+TYPE_CHECKING = False  # typing costs more than this module
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 FRAME_MAX = 2**31 - 1
 STREAM_SIZE_MAX = 64
 RESERVED_STREAMS = ("git", "store")
@@ -112,15 +116,26 @@ def check(
     )
 
 
-def fallback(frame: int, stream: str, reason: str, utc_us: int) -> bytes:
-    """Return the delta that says "I took part and had nothing", and why."""
+def fallback(
+    frame: int,
+    stream: str,
+    reason: str,
+    utc_us: int,
+    meta: "Mapping[str, bytes] | None" = None,
+) -> bytes:
+    """Return the delta that says "I took part and had nothing", and why.
+
+    `meta` holds more members of its `_meta` as JSON: an exit code, last lines of an output.
+    """
     assert reason in FALLBACK_REASONS, reason
     now = _quoted(format_instant(utc_us))
+    more = b"".join(b",%s:%s" % (_quoted(name), value) for name, value in (meta or {}).items())
     written = (
         b'{"frame":%d,"stream_id":%s,"utc":%s,"posts_created":[],"comments_added":[],'
-        b'"_meta":{"status":"fallback","reason":%s,"timestamp":%s}}'
+        b'"_meta":{"status":"fallback","reason":%s,"timestamp":%s%s}}'
     )
-    return canonical(written % (frame, _quoted(stream), now, _quoted(reason), now), "compact")
+    values = (frame, _quoted(stream), now, _quoted(reason), now, more)
+    return canonical(written % values, "compact")
 
 
 def _object(raw: bytes, **limits: int) -> bytes:

@@ -166,6 +166,23 @@ class Store:
 
         return append(self._notes(), delta, source=source, frame=frame, stream=stream)
 
+    def fall_back(
+        self, frame: int, stream: str, reason: str, meta: "Mapping[str, object] | None" = None
+    ) -> "Appended":
+        """Keep a fallback delta for a stream that had nothing, with why and what is known of it.
+
+        Raises:
+            StoreUnwritable: the disk did not take it.
+        """
+        import json
+
+        from .delta import fallback
+
+        more = {name: json.dumps(value).encode() for name, value in (meta or {}).items()}
+        return self.append(
+            fallback(frame, stream, reason, self._clock.tick(), more), source="fallback"
+        )
+
     def append_many(
         self,
         deltas: "Sequence[bytes]",

@@ -243,3 +243,9 @@ def test_text_is_a_strings_own_bytes_or_none() -> None:
     assert text(b'"a\\nb"') is None
     assert text(b"5") is None
     assert text(None) is None
+
+
+def test_a_fallback_says_what_is_known_beside_its_reason() -> None:
+    delta = check(fallback(405, "stream-1", "crashed", NOON_US, {"exit_code": b"3"}))
+    assert (delta.fallback, delta.reason) == (True, "crashed")
+    assert b'"_meta":{"exit_code":3,"reason":"crashed","status":"fallback"' in delta.body
