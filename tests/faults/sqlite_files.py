@@ -13,7 +13,7 @@ import _sqlite3
 import ctypes
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ctypes import CFUNCTYPE, POINTER, byref, c_char_p, c_int, c_int64, c_void_p, cast, sizeof
 
@@ -43,6 +43,7 @@ _Write = CFUNCTYPE(c_int, c_void_p, c_void_p, c_int, c_int64)
 _Truncate = CFUNCTYPE(c_int, c_void_p, c_int64)
 _Sync = CFUNCTYPE(c_int, c_void_p, c_int)
 _ShmMap = CFUNCTYPE(c_int, c_void_p, c_int, c_int, c_int, POINTER(c_void_p))
+_Unfetch = CFUNCTYPE(c_int, c_void_p, c_int64, c_void_p)
 
 
 class _Methods(ctypes.Structure):
@@ -89,13 +90,14 @@ _KEPT: list["_Watched"] = []  # SQLite may hold a file open for longer than anyb
 
 
 @contextmanager
-def watched(observer: Observer) -> Iterator[None]:
+def watched(observer: Observer, unmapped: Callable[[], None] | None = None) -> Iterator[None]:
     """Let `observer` see what SQLite does in this process to each file opened from now on.
 
-    Connections opened meanwhile tell it to their end, also after this.
+    `unmapped` is called when a file's memory map has been let go. Connections opened meanwhile
+    tell both to their end, also after this.
     """
     library = _library()
-    vfs = _Watched(observer, library)
+    vfs = _Watched(observer, unmapped, library)
     _KEPT.append(vfs)
     assert library.sqlite3_vfs_register(byref(vfs.table), 1) == _OK
     try:
@@ -126,11 +128,14 @@ def _library() -> ctypes.CDLL:
 class _Watched:
     """The VFS; it outlives every file it opened."""
 
-    def __init__(self, observer: Observer, library: ctypes.CDLL) -> None:
+    def __init__(
+        self, observer: Observer, unmapped: Callable[[], None] | None, library: ctypes.CDLL
+    ) -> None:
         system = library.sqlite3_vfs_find(None).contents
         assert system.version >= 3, system.version
         self.raised: BaseException | None = None
         self._observer = observer
+        self.unmapped = unmapped
         self._open = cast(system.open, _Open)
         self._delete = cast(system.delete, _Delete)
         self._tables: dict[int, _Table] = {}
@@ -186,13 +191,14 @@ class _Table:
     """The methods of one kind of file, with ours in front of those that change it."""
 
     def __init__(self, vfs: _Watched, system: _Methods) -> None:
-        assert system.version >= 2, system.version
+        assert system.version >= 3, system.version
         self._vfs = vfs
         self._system_close = cast(system.close, _Close)
         self._system_write = cast(system.write, _Write)
         self._system_truncate = cast(system.truncate, _Truncate)
         self._system_sync = cast(system.sync, _Sync)
         self._system_shm_map = cast(system.shm_map, _ShmMap)
+        self._system_unfetch = cast(system.unfetch, _Unfetch)
         self.methods = _Methods()
         ctypes.memmove(byref(self.methods), byref(system), sizeof(_Methods))
         self._kept = {
@@ -201,6 +207,7 @@ class _Table:
             "truncate": _Truncate(self._truncate),
             "sync": _Sync(self._sync),
             "shm_map": _ShmMap(self._shm_map),
+            "unfetch": _Unfetch(self._unfetch),
         }
         for name, function in self._kept.items():
             setattr(self.methods, name, cast(function, c_void_p).value)
@@ -240,3 +247,9 @@ class _Table:
         if extend and grows and self._vfs.tell(Operation(WRITE, path, page * size)):
             return _IOERR_SHMSIZE
         return int(self._system_shm_map(file, page, size, extend, out))
+
+    def _unfetch(self, file: int, at: int, page: int | None) -> int:
+        done = int(self._system_unfetch(file, at, page))
+        if page is None and self._vfs.unmapped is not None:
+            self._vfs.unmapped()
+        return done
