@@ -150,8 +150,10 @@ int gn_fold_run(gn_fold *fold, const uint8_t *text, const gn_event *events, uint
 /* What the last run changed, by document and key. */
 int gn_fold_changed(gn_fold *fold, const gn_row **rows, uint64_t *row_count, const uint8_t **text);
 
-/* A whole document from what is loaded. */
-int gn_fold_document(gn_fold *fold, uint32_t document, int pretty, const uint8_t **out, uint64_t *out_size);
+/* Make a whole document from what is loaded; *size is what it comes to, never 0. */
+int gn_fold_document(gn_fold *fold, uint32_t document, int pretty, uint64_t *size);
+/* Write it to `out`, which is the caller's and has that size. The call before was gn_fold_document, with success. */
+void gn_fold_document_copy(const gn_fold *fold, uint8_t *out);
 
 /* Running values of the derive terms: 16 bytes each, two's complement, little-endian. */
 uint32_t gn_fold_term_count(const gn_fold *fold);

@@ -1,21 +1,40 @@
 /* What comes out: the entities that a run changed, and whole documents. */
 #include "state.h"
 
-/* `"key":body` of every entity that is there, by key. */
+/* A document is made as parts, stretches of text that follow each other: the kept lines of its entities (listing.c),
+ * and what stands around them, in the memory of the call. Whoever asked for it then has them copied to where they are
+ * wanted, once. */
+
+bool gn_parts_put(gn_fold *fold, const uint8_t *bytes, size_t size)
+{
+    const gn_text part = {bytes, size};
+    fold->parts_size += size;
+    return size == 0 || gn_buffer_put(&fold->parts, &part, sizeof part);
+}
+
+static bool put_buffer(gn_fold *fold, const gn_buffer *buffer)
+{
+    return gn_parts_put(fold, buffer->data, buffer->size);
+}
+
+/* ---- compact ---- */
+
+/* `{"key":body,...}` of every entity that is there, by key. */
 static bool put_entities(gn_fold *fold, gn_document *document, gn_buffer *out)
 {
-    const size_t start = out->size + 1;
-    if (!gn_state_sort(fold, document) || !gn_buffer_put_byte(out, '{')) {
+    const gn_listing *listing = &document->listing;
+    gn_buffer work = {.arena = &fold->call};
+    if (!gn_listing_order(fold, document) || !gn_buffer_put_byte(out, '{')) {
         return false;
     }
-    for (uint32_t i = 0; i < document->entity_count; i++) {
-        const gn_entity *entity = document->entities[i];
-        gn_buffer work = {.arena = &fold->event};
+    const size_t start = out->size;
+    for (uint32_t i = 0; i < listing->count; i++) {
+        const gn_entity *entity = document->entities[listing->entries[i].index];
         gn_name body;
         if (entity->body.kind == GN_ABSENT || entity->body.kind == GN_REMOVED) {
             continue;
         }
-        gn_arena_reset(&fold->event);
+        work.size = 0;
         bool put = (out->size == start || gn_buffer_put_byte(out, ',')) &&
                    gn_json_quote(entity->key, entity->key_size, out) && gn_buffer_put_byte(out, ':') &&
                    gn_cell_text(document, &entity->body, &work, &body) && gn_buffer_put(out, body.bytes, body.size);
@@ -26,127 +45,39 @@ static bool put_entities(gn_fold *fold, gn_document *document, gn_buffer *out)
     return gn_buffer_put_byte(out, '}');
 }
 
-/* The whole document, compact. */
-static bool document_text(gn_fold *fold, gn_document *document, gn_name *text)
+/* The members beside the root, and where the root goes among them. */
+static bool find_root(gn_fold *fold, const gn_document *document, gn_name *beside, gn_place *place)
+{
+    gn_buffer work = {.arena = &fold->call};
+    if (!gn_cell_text(document, &document->single->body, &work, beside)) {
+        return false;
+    }
+    *place = gn_find(*beside, false, &document->root, 1);
+    assert(place->missing_from == 0 && !place->wrong_type);
+    return true;
+}
+
+static bool put_compact(gn_fold *fold, gn_document *document)
 {
     gn_buffer out = {.arena = &fold->call};
-    gn_buffer work = {.arena = &fold->call};
-    gn_name beside;
+    gn_name text, beside;
+    gn_place place;
     if (document->is_record) {
-        return gn_cell_text(document, &document->single->body, &work, text);
+        return gn_cell_text(document, &document->single->body, &out, &text) &&
+               gn_parts_put(fold, text.bytes, text.size);
     }
     if (!put_entities(fold, document, &out) || out.size > UINT32_MAX / 2) {
         return false;
     }
-    *text = (gn_name){out.data, (uint32_t)out.size};
-    if (!document->has_root) {
-        return true;
-    }
-    if (!gn_cell_text(document, &document->single->body, &work, &beside)) {
+    text = (gn_name){out.data, (uint32_t)out.size};
+    if (document->has_root && (!find_root(fold, document, &beside, &place) ||
+                               !gn_splice(&fold->call, beside, &place, &document->root, 1, text, &text))) {
         return false;
     }
-    gn_place place = gn_find(beside, false, &document->root, 1);
-    assert(place.missing_from == 0 && !place.wrong_type);
-    return gn_splice(&fold->call, beside, &place, &document->root, 1, *text, text);
+    return gn_parts_put(fold, text.bytes, text.size);
 }
 
-/* ---- pretty ----
- *
- * A document is lines: one for each entity, with its key and everything below it, and those of the members beside
- * the root. An entity's line is kept until the entity is touched, so a document of which little changed is copied
- * together from lines that lie there. */
-
-#define LINES_SLACK ((uint64_t)16 << 20)
-#define INDENT_SIZE 2u
-
-static bool put_indent(gn_buffer *out, uint32_t depth)
-{
-    for (uint32_t i = 0; i < depth * INDENT_SIZE; i++) {
-        if (!gn_buffer_put_byte(out, ' ')) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* `<line feed><indent>"key": `, what each member of a pretty object begins with. */
-static bool put_member(gn_buffer *out, uint32_t depth, gn_name key)
-{
-    return gn_buffer_put_byte(out, '\n') && put_indent(out, depth) && gn_json_quote(key.bytes, key.size, out) &&
-           gn_buffer_put(out, ": ", 2);
-}
-
-/* The entity's line, written and kept when it is not there; false when memory ends. */
-static bool keep_line(gn_fold *fold, const gn_document *document, gn_entity *entity, uint32_t depth, gn_buffer *work)
-{
-    gn_buffer buffer = {.arena = &fold->event};
-    gn_name body;
-    gn_arena_reset(&fold->event);
-    work->size = 0;
-    if (!put_member(work, depth, (gn_name){entity->key, entity->key_size}) ||
-        !gn_cell_text(document, &entity->body, &buffer, &body) ||
-        !gn_json_pretty(body.bytes, body.size, depth, work) || work->size > UINT32_MAX) {
-        return false;
-    }
-    uint8_t *kept = gn_alloc(&fold->lines_kept, work->size);
-    if (kept == NULL) {
-        return false;
-    }
-    memcpy(kept, work->data, work->size);
-    fold->lines_live += work->size - entity->line_size;
-    entity->line = kept;
-    entity->line_size = (uint32_t)work->size;
-    return true;
-}
-
-static bool is_listed(const gn_entity *entity)
-{
-    return entity->body.kind != GN_ABSENT && entity->body.kind != GN_REMOVED;
-}
-
-/* Every entity's line kept; *size is what they come to with a comma each. */
-static bool keep_lines(gn_fold *fold, gn_document *document, uint32_t depth, size_t *size)
-{
-    gn_buffer work = {.arena = &fold->call};
-    *size = 0;
-    if (!gn_state_sort(fold, document)) {
-        return false;
-    }
-    for (uint32_t i = 0; i < document->entity_count; i++) {
-        gn_entity *entity = document->entities[i];
-        if (!is_listed(entity)) {
-            continue;
-        }
-        if (entity->line == NULL && !keep_line(fold, document, entity, depth, &work)) {
-            return false;
-        }
-        *size += (size_t)entity->line_size + 1;
-    }
-    return true;
-}
-
-/* The entities as a pretty object, of which `depth` values are around it. */
-static bool put_lines(gn_fold *fold, gn_document *document, uint32_t depth, gn_buffer *out)
-{
-    size_t size;
-    if (!keep_lines(fold, document, depth + 1, &size) || !gn_buffer_reserve(out, size + depth * INDENT_SIZE + 4)) {
-        return false;
-    }
-    out->data[out->size++] = '{';
-    const size_t start = out->size;
-    for (uint32_t i = 0; i < document->entity_count; i++) {
-        const gn_entity *entity = document->entities[i];
-        if (is_listed(entity)) {
-            if (out->size > start) {
-                out->data[out->size++] = ',';
-            }
-            memcpy(out->data + out->size, entity->line, entity->line_size);
-            out->size += entity->line_size;
-        }
-    }
-    bool closed = out->size == start || (gn_buffer_put_byte(out, '\n') && put_indent(out, depth));
-    return closed && gn_buffer_put_byte(out, '}');
-}
+/* ---- pretty ---- */
 
 /* Some of the members of an object, without its braces, as the lines of a pretty one. */
 static bool put_members(gn_fold *fold, const uint8_t *from, const uint8_t *to, gn_buffer *out)
@@ -167,77 +98,98 @@ static bool put_members(gn_fold *fold, const uint8_t *from, const uint8_t *to, g
     return put;
 }
 
-/* A document with a root: the members beside it, and the root among them by its name. */
-static bool put_rooted(gn_fold *fold, gn_document *document, gn_buffer *out)
+/* What stands in front of the entities, with their `{`, and behind their `}`. */
+static bool put_around(gn_fold *fold, const gn_document *document, gn_buffer *front, gn_buffer *behind)
 {
-    gn_buffer work = {.arena = &fold->call};
     gn_name beside;
-    if (!gn_cell_text(document, &document->single->body, &work, &beside)) {
+    gn_place place;
+    if (!document->has_root) {
+        return gn_buffer_put_byte(front, '{') && gn_buffer_put_byte(behind, '\n');
+    }
+    if (!find_root(fold, document, &beside, &place)) {
         return false;
     }
-    const gn_place place = gn_find(beside, false, &document->root, 1);
     const uint8_t *middle = beside.bytes + place.at, *end = beside.bytes + beside.size - 1;
-    assert(place.missing_from == 0 && !place.wrong_type);
-    if (!gn_buffer_put_byte(out, '{') || !put_members(fold, beside.bytes + 1, middle, out) ||
-        (out->size > 1 && !gn_buffer_put_byte(out, ',')) || !put_member(out, 1, document->root) ||
-        !put_lines(fold, document, 1, out)) {
+    return gn_buffer_put_byte(front, '{') && put_members(fold, beside.bytes + 1, middle, front) &&
+           (front->size == 1 || gn_buffer_put_byte(front, ',')) && gn_buffer_put(front, "\n  ", 3) &&
+           gn_json_quote(document->root.bytes, document->root.size, front) && gn_buffer_put(front, ": {", 3) &&
+           (middle >= end || (gn_buffer_put_byte(behind, ',') && put_members(fold, middle, end, behind))) &&
+           gn_buffer_put(behind, "\n}\n", 3);
+}
+
+/* The `}` of the entities: on a line of its own, unless there are none. */
+static bool put_closing(gn_fold *fold, const gn_document *document, bool has_lines)
+{
+    static const char closing[] = "\n  }";
+    const size_t indent = document->has_root ? 2 : 0;
+    gn_buffer out = {.arena = &fold->call};
+    return (!has_lines || gn_buffer_put(&out, closing, 1 + indent)) && gn_buffer_put_byte(&out, '}') &&
+           put_buffer(fold, &out);
+}
+
+static bool put_record(gn_fold *fold, const gn_document *document)
+{
+    gn_buffer work = {.arena = &fold->call}, out = {.arena = &fold->call};
+    gn_name text;
+    return gn_cell_text(document, &document->single->body, &work, &text) &&
+           gn_json_pretty(text.bytes, text.size, 0, &out) && gn_buffer_put_byte(&out, '\n') && put_buffer(fold, &out);
+}
+
+static bool put_pretty(gn_fold *fold, gn_document *document)
+{
+    gn_buffer front = {.arena = &fold->call}, behind = {.arena = &fold->call};
+    if (document->is_record) {
+        return put_record(fold, document);
+    }
+    if (!put_around(fold, document, &front, &behind) || !put_buffer(fold, &front)) {
         return false;
     }
-    return (middle >= end || (gn_buffer_put_byte(out, ',') && put_members(fold, middle, end, out))) &&
-           gn_buffer_put(out, "\n}", 2);
+    const size_t lines_at = fold->parts.size;
+    if (!gn_listing_put(fold, document)) {
+        return false;
+    }
+    const bool has_lines = fold->parts.size > lines_at;
+    if (has_lines) { /* no comma before the first */
+        gn_text *first = (gn_text *)(void *)(fold->parts.data + lines_at);
+        assert(first->bytes[0] == ',');
+        first->bytes++;
+        first->size--;
+        fold->parts_size--;
+    }
+    return put_closing(fold, document, has_lines) && put_buffer(fold, &behind);
 }
 
-static bool put_pretty(gn_fold *fold, gn_document *document, gn_buffer *out)
-{
-    gn_name text;
-    if (!document->is_record) {
-        return document->has_root ? put_rooted(fold, document, out) : put_lines(fold, document, 0, out);
-    }
-    return document_text(fold, document, &text) && gn_json_pretty(text.bytes, text.size, 0, out);
-}
+/* ---- the border ---- */
 
-/* Lines of entities that changed since are left behind: past twice what was in use, all are written anew. */
-static void sweep_lines(gn_fold *fold)
-{
-    if (fold->lines_kept.size < 2 * fold->lines_live + LINES_SLACK) {
-        return;
-    }
-    for (uint32_t i = 0; i < fold->program.document_count; i++) {
-        const gn_document *document = &fold->program.documents[i];
-        for (uint32_t j = 0; j < document->entity_count; j++) {
-            document->entities[j]->line = NULL;
-            document->entities[j]->line_size = 0;
-        }
-    }
-    fold->lines_live = 0;
-    gn_arena_close(&fold->lines_kept);
-}
-
-int gn_fold_document(gn_fold *fold, uint32_t index, int pretty, const uint8_t **out, uint64_t *out_size)
+int gn_fold_document(gn_fold *fold, uint32_t index, int pretty, uint64_t *size)
 {
     if (index >= fold->program.document_count) {
         return GN_DOCUMENT_UNKNOWN;
     }
-    gn_name text;
     gn_document *document = &fold->program.documents[index];
-    gn_buffer written = {.arena = &fold->call};
-    fold->changed_valid = false;
+    fold->changed_valid = fold->parts_valid = false;
     gn_arena_reset(&fold->call);
-    if (pretty == 0) {
-        if (!document_text(fold, document, &text)) {
-            return GN_NO_MEMORY;
-        }
-        *out = text.bytes;
-        *out_size = text.size;
-        return GN_OK;
-    }
-    sweep_lines(fold);
-    if (!put_pretty(fold, document, &written) || !gn_buffer_put_byte(&written, '\n')) {
+    fold->parts = (gn_buffer){.arena = &fold->call};
+    fold->parts_size = 0;
+    if (!(pretty == 0 ? put_compact(fold, document) : put_pretty(fold, document))) {
         return GN_NO_MEMORY;
     }
-    *out = written.data;
-    *out_size = written.size;
+    fold->parts_valid = true;
+    *size = fold->parts_size;
     return GN_OK;
+}
+
+void gn_fold_document_copy(const gn_fold *fold, uint8_t *out)
+{
+    const gn_text *parts = (const gn_text *)(const void *)fold->parts.data;
+    const size_t count = fold->parts.size / sizeof *parts;
+    uint64_t size = 0;
+    assert(fold->parts_valid);
+    for (size_t i = 0; i < count; i++) {
+        memcpy(out + size, parts[i].bytes, parts[i].size);
+        size += parts[i].size;
+    }
+    assert(size == fold->parts_size);
 }
 
 /* ---- what changed ---- */

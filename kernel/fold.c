@@ -44,7 +44,7 @@ gn_fold *gn_fold_open(const uint8_t *program, uint64_t size, const uint8_t *seed
     gn_arena_open(&fold->state, memory_max);
     gn_arena_open(&fold->call, memory_max);
     gn_arena_open(&fold->event, memory_max);
-    gn_arena_open(&fold->lines_kept, memory_max);
+    gn_listing_open(fold, memory_max);
     fold->state.fail_at = fail_at;
     *status = open_fold(fold, program, size, seed, position);
     if (*status != GN_OK) {
@@ -59,7 +59,7 @@ void gn_fold_close(gn_fold *fold)
     if (fold == NULL) {
         return;
     }
-    gn_arena_close(&fold->lines_kept);
+    gn_listing_close(fold);
     gn_arena_close(&fold->event);
     gn_arena_close(&fold->call);
     gn_arena_close(&fold->state);
@@ -72,20 +72,22 @@ void gn_fold_fail_at(gn_fold *fold, uint64_t fail_at)
     fold->state.fail_at = fail_at;
     fold->call.fail_at = fail_at;
     fold->event.fail_at = fail_at;
-    fold->lines_kept.fail_at = fail_at;
+    fold->kept.tables.fail_at = fail_at;
+    fold->kept.texts.fail_at = fail_at;
 }
 
 void gn_fold_memory(const gn_fold *fold, uint64_t *state, uint64_t *all)
 {
     *state = fold->state.size;
-    *all = fold->self.size + fold->state.size + fold->call.size + fold->event.size + fold->lines_kept.size;
+    *all = fold->self.size + fold->state.size + fold->call.size + fold->event.size + fold->kept.tables.size +
+           fold->kept.texts.size;
 }
 
 /* ---- one call that writes ---- */
 
 static void begin(gn_fold *fold)
 {
-    fold->changed_valid = false;
+    fold->changed_valid = fold->parts_valid = false;
     gn_arena_reset(&fold->call);
     gn_arena_reset(&fold->event);
     gn_state_compact(fold);

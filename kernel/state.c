@@ -180,7 +180,7 @@ static gn_entity *new_entity(gn_fold *fold, uint32_t document, gn_name key)
     if (key.size > 0) {
         memcpy(bytes, key.bytes, key.size);
     }
-    *entity = (gn_entity){.key = bytes, .key_size = key.size, .document = document};
+    *entity = (gn_entity){.key = bytes, .key_size = key.size, .document = document, .index = GN_NONE};
     return entity;
 }
 
@@ -200,6 +200,7 @@ gn_entity *gn_state_entity(gn_fold *fold, uint32_t index, gn_name key)
         return NULL;
     }
     *slot = (struct gn_slot){.tag = (uint32_t)(hash >> 32), .entity = entity};
+    entity->index = document->entity_count;
     document->entities[document->entity_count++] = entity;
     return entity;
 }
@@ -258,7 +259,7 @@ bool gn_state_expect(gn_fold *fold, uint32_t events)
 /* The first touch in a run takes the entity's share out of the running totals; the end of the run adds the new. */
 static bool first_touch(gn_fold *fold, gn_entity *entity)
 {
-    const gn_document *document = &fold->program.documents[entity->document];
+    gn_document *document = &fold->program.documents[entity->document];
     void *items = fold->touched;
     if (fold->touched_count == fold->touched_room) {
         if (!double_array(&fold->call, &items, &fold->touched_room, sizeof *fold->touched)) {
@@ -271,7 +272,7 @@ static bool first_touch(gn_fold *fold, gn_entity *entity)
     }
     entity->run = fold->run;
     entity->touches = 0;
-    entity->line = NULL;
+    gn_listing_touch(&document->listing, entity->index);
     fold->touched[fold->touched_count++] = entity;
     return true;
 }
@@ -401,35 +402,6 @@ bool gn_sort(gn_arena *arena, void **items, size_t count, gn_compare compare)
     if (from != items) {
         memcpy(items, from, count * sizeof *items);
     }
-    return true;
-}
-
-static int compare_keys(const void *a, const void *b)
-{
-    return gn_name_compare(key_of(a), key_of(b));
-}
-
-/* Sort what is new, then merge it with what was sorted before. */
-bool gn_state_sort(gn_fold *fold, gn_document *document)
-{
-    const uint32_t old_count = document->sorted_count;
-    const uint32_t count = document->entity_count;
-    if (old_count == count) {
-        return true;
-    }
-    gn_entity **merged = gn_alloc_array(&fold->call, count, sizeof(gn_entity *));
-    gn_entity **fresh = document->entities + old_count;
-    if (merged == NULL || !gn_sort(&fold->call, (void **)fresh, count - old_count, compare_keys)) {
-        return false;
-    }
-    uint32_t left = 0, right = old_count;
-    for (uint32_t at = 0; at < count; at++) {
-        bool take_left = left < old_count && (right >= count || compare_keys(document->entities[left],
-                                                                             document->entities[right]) < 0);
-        merged[at] = document->entities[take_left ? left++ : right++];
-    }
-    memcpy(document->entities, merged, count * sizeof(gn_entity *));
-    document->sorted_count = count;
     return true;
 }
 

@@ -13,6 +13,7 @@
 #define GN_STATE_H
 
 #include "kernel.h"
+#include "listing.h"
 
 #define GN_NAME_SEGMENTS_MAX 64u   /* of a dotted name or a path in the rules */
 #define GN_NONE UINT32_MAX
@@ -83,8 +84,7 @@ typedef struct gn_entity {
     uint32_t key_size;
     uint32_t document;
     gn_cell body;           /* GN_ABSENT: known not to be there; GN_REMOVED: its key is taken */
-    const uint8_t *line;    /* its line of the pretty document as last written, in the lines' arena; NULL: changed since */
-    uint32_t line_size;     /* of the line written last, also when it is no longer there */
+    uint32_t index;         /* in the order in which they came; GN_NONE: a record, or the members beside a root */
     uint32_t touches;       /* live undo entries of this run: 0 means nothing changed in the end */
     uint32_t run;           /* the run that touched it last */
     uint32_t asked;         /* the call of gn_fold_needs that reported it last */
@@ -235,7 +235,7 @@ typedef struct gn_document {
     gn_entity **entities;   /* the same in the order they came */
     uint32_t entity_count;
     uint32_t entity_room;
-    uint32_t sorted_count;  /* how many of them, from the front, are in key order */
+    gn_listing listing;     /* the same in the order of keys */
 } gn_document;
 typedef struct gn_program {
     uint32_t document_count;
@@ -340,8 +340,7 @@ struct gn_fold {
     gn_arena state;         /* entities */
     gn_arena call;          /* results and undo of one call */
     gn_arena event;         /* one delta's tables and rendered texts */
-    gn_arena lines_kept;    /* entities' lines of pretty documents; what is not there is written again */
-    uint64_t lines_live;    /* bytes of it that some entity's line last took */
+    gn_lines kept;          /* entities' lines of pretty documents */
     uint8_t seed[16];
     gn_program program;
     uint64_t compacted_size;/* of the state arena, when it was last copied together */
@@ -362,6 +361,9 @@ struct gn_fold {
     gn_buffer lines;
     gn_buffer line_text;
     bool changed_valid;     /* the last call was a run that succeeded */
+    bool parts_valid;       /* the last call was one that made a document */
+    gn_buffer parts;        /* gn_text: the document's bytes, in order */
+    uint64_t parts_size;
 };
 
 /* ---- state.c: entities, undo ---- */
@@ -381,11 +383,21 @@ void gn_state_settle(gn_fold *fold, uint32_t undo_count);
 uint8_t *gn_state_text(gn_fold *fold, size_t size, uint16_t *is_owned);
 /* Copy what lives into a new arena when more than half of the old one is past. Never fails: it may not happen. */
 void gn_state_compact(gn_fold *fold);
-/* The document's entities by key, the single one apart. False when memory (of call) ends. */
-bool gn_state_sort(gn_fold *fold, gn_document *document);
 /* Merge sort of pointers with working room in arena; false when memory ends. */
 typedef int (*gn_compare)(const void *a, const void *b);
 bool gn_sort(gn_arena *arena, void **items, size_t count, gn_compare compare);
+
+/* ---- listing.c: lines by key ---- */
+
+void gn_listing_open(gn_fold *fold, uint64_t memory_max);
+void gn_listing_close(gn_fold *fold);
+/* Bring the document's entries up to date: one an entity, by key, the single one apart. False when memory ends. */
+bool gn_listing_order(gn_fold *fold, gn_document *document);
+/* Bring their lines up to date and add them to the parts, as at the depth of the document's entities. False when
+ * memory ends: some lines are then newer than others, and the next call writes the rest. */
+bool gn_listing_put(gn_fold *fold, gn_document *document);
+/* Add bytes to the parts of the document that is made. */
+bool gn_parts_put(gn_fold *fold, const uint8_t *bytes, size_t size);
 
 /* ---- edit.c: places inside canonical text ---- */
 

@@ -21,10 +21,12 @@ typedef struct frame {
 
 static copy document_of(gn_fold *handle, uint32_t index, int pretty)
 {
-    const uint8_t *out;
     uint64_t size;
-    must(gn_fold_document(handle, index, pretty, &out, &size) == GN_OK);
-    return copy_of(out, size);
+    must(gn_fold_document(handle, index, pretty, &size) == GN_OK);
+    copy made = {malloc(size), size};
+    must(made.bytes != NULL);
+    gn_fold_document_copy(handle, made.bytes);
+    return made;
 }
 
 static copy canonical_of(const uint8_t *text, size_t size, int pretty)

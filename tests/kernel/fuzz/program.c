@@ -39,7 +39,7 @@ static void fold(gn_fold *handle)
     if (status == GN_OK) {
         gn_fold_changed(handle, &changed, &row_count, &out);
     }
-    for (uint32_t i = 0; gn_fold_document(handle, i, 1, &out, &size) != GN_DOCUMENT_UNKNOWN; i++) {
+    for (uint32_t i = 0; gn_fold_document(handle, i, 1, &size) != GN_DOCUMENT_UNKNOWN; i++) {
     }
     gn_fold_recount(handle);
 }

@@ -1,0 +1,301 @@
+/* The lines of the pretty documents: by key, written again when their entity was touched, copied otherwise.
+ *
+ *     entries    |line size index|line size index|line size index|     by key, one an entity
+ *                   |               |        \________________________
+ *                   |               |                                 \
+ *     texts       ,\n  "a": {...} ,\n  "b": {...} ,\n  "c": {...}  ,\n  "c": {... longer}
+ *                                                  no longer shown: dead
+ *
+ * Lines first written lie one behind the other, so a document is few stretches of text: those between lines that grew
+ * since. A line that did not grow is written where it was. Once the dead are more than half of the living, all lines
+ * are written anew; so their memory is bounded by what the documents are.
+ *
+ * Nothing here is state: a call that fails half-way leaves lines that are newer than others, each right or stale. */
+#include "state.h"
+
+#define INDENT 2u
+#define DEAD_SLACK ((uint64_t)1 << 20)
+#define PIECE_SIZE_FIRST ((size_t)1 << 12)
+#define PIECE_SIZE_LARGEST ((size_t)1 << 20)
+#define AHEAD 4u                 /* lines */
+#define CACHE_LINE 64u
+#define PREFETCH_SIZE 512u
+
+void gn_listing_open(gn_fold *fold, uint64_t memory_max)
+{
+    gn_arena_open(&fold->kept.tables, memory_max);
+    gn_arena_open(&fold->kept.texts, memory_max);
+}
+
+void gn_listing_close(gn_fold *fold)
+{
+    gn_arena_close(&fold->kept.texts);
+    gn_arena_close(&fold->kept.tables);
+}
+
+/* ---- the order of keys ---- */
+
+static gn_name key_of(const gn_entity *entity)
+{
+    return (gn_name){entity->key, entity->key_size};
+}
+
+static int compare_entities(const void *a, const void *b)
+{
+    return gn_name_compare(key_of(a), key_of(b));
+}
+
+static bool reserve_entries(gn_fold *fold, gn_listing *listing, uint32_t count)
+{
+    if (count <= listing->room) {
+        return true;
+    }
+    const uint32_t room = count > UINT32_MAX / 2 ? UINT32_MAX : count + count / 2;
+    const size_t words = room / 64 + 1, old_words = (listing->count + 63) / 64;
+    gn_entry *entries = gn_alloc_array(&fold->kept.tables, room, sizeof *entries);
+    uint64_t *stale = gn_alloc_array(&fold->kept.tables, words, sizeof *stale);
+    if (entries == NULL || stale == NULL) {
+        return false;
+    }
+    memset(stale, 0, words * sizeof *stale);
+    if (listing->count > 0) {
+        memcpy(entries, listing->entries, listing->count * sizeof *entries);
+        memcpy(stale, listing->stale, old_words * sizeof *stale);
+    }
+    listing->entries = entries;
+    listing->stale = stale;
+    listing->room = room;
+    return true;
+}
+
+/* Where a new entity goes among the first `high` entries. */
+static uint32_t place_of(const gn_document *document, uint32_t high, const gn_entity *entity)
+{
+    uint32_t low = 0;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (compare_entities(document->entities[document->listing.entries[middle].index], entity) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+bool gn_listing_order(gn_fold *fold, gn_document *document)
+{
+    gn_listing *listing = &document->listing;
+    const uint32_t count = document->entity_count - listing->count;
+    if (count == 0) {
+        return true;
+    }
+    void **fresh = gn_alloc_array(&fold->call, count, sizeof *fresh);
+    if (fresh == NULL || !reserve_entries(fold, listing, document->entity_count)) {
+        return false;
+    }
+    memcpy(fresh, document->entities + listing->count, count * sizeof *fresh);
+    if (!gn_sort(&fold->call, fresh, count, compare_entities)) {
+        return false;
+    }
+    /* From the last key down, so each entry moves once, to its place. */
+    for (uint32_t left = count, high = listing->count; left > 0; left--) {
+        const gn_entity *entity = fresh[left - 1];
+        const uint32_t at = place_of(document, high, entity);
+        memmove(&listing->entries[at + left], &listing->entries[at], (high - at) * sizeof *listing->entries);
+        listing->entries[at + left - 1] = (gn_entry){.index = entity->index};
+        listing->stale[entity->index / 64] |= (uint64_t)1 << entity->index % 64;
+        high = at;
+    }
+    listing->count += count;
+    return true;
+}
+
+/* ---- lines ---- */
+
+/* Working room for one line and the body in it. */
+typedef struct desk {
+    gn_buffer line;
+    gn_buffer body;
+    size_t indent;
+} desk;
+
+static bool put_line(const gn_document *document, const gn_entity *entity, desk *on)
+{
+    gn_name body;
+    gn_buffer *line = &on->line;
+    line->size = on->body.size = 0;
+    if (!gn_cell_text(document, &entity->body, &on->body, &body) || !gn_buffer_reserve(line, on->indent + 2)) {
+        return false;
+    }
+    memcpy(line->data, ",\n", 2);
+    memset(line->data + 2, ' ', on->indent);
+    line->size = on->indent + 2;
+    return gn_json_quote(entity->key, entity->key_size, line) && gn_buffer_put(line, ": ", 2) &&
+           gn_json_pretty(body.bytes, body.size, (uint32_t)on->indent / INDENT, line) && line->size <= UINT32_MAX;
+}
+
+/* Room among the texts, behind the line before where there is some. */
+static uint8_t *text_room(gn_lines *kept, size_t size)
+{
+    if (size > (size_t)(kept->end - kept->next)) {
+        size_t piece = kept->texts.size < PIECE_SIZE_FIRST ? PIECE_SIZE_FIRST : (size_t)kept->texts.size;
+        piece = piece > PIECE_SIZE_LARGEST ? PIECE_SIZE_LARGEST : piece;
+        piece = piece < size ? size : piece;
+        uint8_t *room = gn_alloc(&kept->texts, piece);
+        if (room == NULL) {
+            return NULL;
+        }
+        kept->next = room;
+        kept->end = room + piece;
+    }
+    uint8_t *at = kept->next;
+    kept->next += size;
+    return at;
+}
+
+static bool keep_line(gn_lines *kept, gn_entry *entry, const uint8_t *line, uint32_t size)
+{
+    uint8_t *at = size <= entry->size ? (uint8_t *)(uintptr_t)entry->line : text_room(kept, size);
+    if (at == NULL) {
+        return false;
+    }
+    memcpy(at, line, size);
+    kept->dead += size <= entry->size ? entry->size - size : entry->size;
+    kept->live += size;
+    kept->live -= entry->size;
+    entry->line = at;
+    entry->size = size;
+    return true;
+}
+
+static void drop_line(gn_lines *kept, gn_entry *entry)
+{
+    kept->dead += entry->size;
+    kept->live -= entry->size;
+    entry->line = NULL;
+    entry->size = 0;
+}
+
+static bool write_line(gn_fold *fold, gn_document *document, gn_entry *entry, desk *on)
+{
+    const gn_entity *entity = document->entities[entry->index];
+    if (entity->body.kind == GN_ABSENT || entity->body.kind == GN_REMOVED) {
+        drop_line(&fold->kept, entry);
+    } else if (!put_line(document, entity, on) ||
+               !keep_line(&fold->kept, entry, on->line.data, (uint32_t)on->line.size)) {
+        return false;
+    }
+    document->listing.stale[entry->index / 64] &= ~((uint64_t)1 << entry->index % 64);
+    return true;
+}
+
+static void drop_all_lines(gn_fold *fold)
+{
+    for (uint32_t i = 0; i < fold->program.document_count; i++) {
+        gn_listing *listing = &fold->program.documents[i].listing;
+        for (uint32_t j = 0; j < listing->count; j++) {
+            listing->entries[j].line = NULL;
+            listing->entries[j].size = 0;
+            gn_listing_touch(listing, listing->entries[j].index);
+        }
+    }
+    fold->kept.live = fold->kept.dead = 0;
+    fold->kept.next = fold->kept.end = NULL;
+    gn_arena_reset(&fold->kept.texts);
+}
+
+/* The entries whose lines are to be written, in the arena of the call; NULL when memory ends. */
+static uint32_t *stale_entries(gn_fold *fold, const gn_listing *listing, uint32_t *count)
+{
+    uint32_t *found = gn_alloc_array(&fold->call, listing->count + 1u, sizeof *found);
+    *count = 0;
+    for (uint32_t i = 0; found != NULL && i < listing->count; i++) {
+        found[*count] = i;
+        *count += gn_listing_is_stale(listing, listing->entries[i].index);
+    }
+    return found;
+}
+
+/* Entities lie as they came, not by key, and each is three or four places in memory that lead to each other. What the
+ * lines to come are made of is asked for ahead of time, a place at each distance. */
+static inline void prefetch_text(const gn_cell *cell)
+{
+    for (uint32_t at = 0; cell->kind == GN_TEXT && at < cell->size && at < PREFETCH_SIZE; at += CACHE_LINE) {
+        __builtin_prefetch(cell->as.text + at);
+    }
+}
+
+static inline const gn_entity *entity_of(const gn_document *document, uint32_t entry)
+{
+    return document->entities[document->listing.entries[entry].index];
+}
+
+static inline void look_ahead(const gn_document *document, const uint32_t *stale, uint32_t count)
+{
+    if (count > 3 * AHEAD) {
+        __builtin_prefetch(entity_of(document, stale[3 * AHEAD]));
+    }
+    if (count > 2 * AHEAD) {
+        const gn_entity *entity = entity_of(document, stale[2 * AHEAD]);
+        __builtin_prefetch(entity->key);
+        prefetch_text(&entity->body);
+        if (entity->body.kind == GN_OPEN) {
+            __builtin_prefetch(entity->body.as.object);
+            __builtin_prefetch((const uint8_t *)entity->body.as.object + CACHE_LINE);
+        }
+    }
+    if (count > AHEAD) {
+        const gn_entity *entity = entity_of(document, stale[AHEAD]);
+        for (uint32_t i = 0; entity->body.kind == GN_OPEN && i <= entity->body.as.object->slot_count; i++) {
+            prefetch_text(gn_object_run(entity->body.as.object, i));
+        }
+    }
+}
+
+/* Write every line that is stale. */
+static bool freshen(gn_fold *fold, gn_document *document)
+{
+    desk on = {.line = {.arena = &fold->call}, .body = {.arena = &fold->call},
+               .indent = document->has_root ? 2 * INDENT : INDENT};
+    uint32_t count;
+    const uint32_t *stale = stale_entries(fold, &document->listing, &count);
+    if (stale == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        look_ahead(document, stale + i, count - i);
+        if (!write_line(fold, document, &document->listing.entries[stale[i]], &on)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool gn_listing_put(gn_fold *fold, gn_document *document)
+{
+    const gn_listing *listing = &document->listing;
+    const uint8_t *from = NULL, *to = NULL;
+    if (!gn_listing_order(fold, document)) {
+        return false;
+    }
+    if (fold->kept.dead > fold->kept.live / 2 + DEAD_SLACK) {
+        drop_all_lines(fold);
+    }
+    if (!freshen(fold, document)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < listing->count; i++) {
+        const gn_entry *entry = &listing->entries[i];
+        if (entry->line == to) {
+            to += entry->size;
+        } else if (entry->size > 0) {
+            if (!gn_parts_put(fold, from, (size_t)(to - from))) {
+                return false;
+            }
+            from = entry->line;
+            to = from + entry->size;
+        }
+    }
+    return gn_parts_put(fold, from, (size_t)(to - from));
+}
