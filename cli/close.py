@@ -27,6 +27,7 @@ from .frame_lines import shape as frame_shape
 from .gather import Gathered, gather, print_gathered
 from .gather import shape as gathered_shape
 from .git import Git
+from .sweep import report, sweep
 from .tip_edits import TipEdits, print_edits
 from .tip_edits import shape as edits_shape
 
@@ -53,6 +54,7 @@ def COMMAND(frame: int, expect: tuple[str, ...], wait: str | None, as_json: bool
     tree = _tree(where)
     store = where.open_store()
     settle_dead(where, store)
+    report(sweep(where))
     in_force = Rules.parse(store.rules_text())
     wait_s = in_force.frames.wait_s if wait is None else _seconds(wait)
     gathered = gather(store, tree, frame, expect, wait_s)

@@ -18,12 +18,15 @@ from . import (
     guard,
     lease,
     place,
+    worktree,
 )
 from .answer import counted, print_json, warn
 from .command import command, json_option
 from .exits import DONE, FOUND
 from .finding import RULES, Finding
 from .git import Git
+from .sweep import sweep
+from .worktree_settings import of_table
 
 
 @command("doctor", "neighbor doctor", "neighbor doctor --fix")
@@ -78,7 +81,7 @@ def _look(where: place.Place) -> Iterator[Finding]:
     except RulesInvalid as error:
         yield Finding(0, str(error).splitlines()[0], f"mend {place.RULES_FILE}")
     yield from _guard(where)
-    yield from _with_store(git, store, rules, tree)
+    yield from _with_store(where, git, store, rules)
 
 
 def _rules_as_they_stand(tree: Path) -> Rules | None:
@@ -87,14 +90,31 @@ def _rules_as_they_stand(tree: Path) -> Rules | None:
     return Rules.parse(file.read_text("utf-8", "surrogateescape")) if file.is_file() else None
 
 
-def _with_store(git: Git, store: Store, rules: Rules, tree: Path) -> Iterator[Finding]:
-    held = frozenset(each.name for each in lease.living(store.folder / lease.FOLDER))
+def _with_store(where: place.Place, git: Git, store: Store, rules: Rules) -> Iterator[Finding]:
+    tree = where.main_tree()
+    held = _held(store.folder)
     yield from doctor_git.look(git, rules.export.branch, store.status().closed, held)
-    yield from doctor_copy.look(git, tree, rules.worktree.get("copy", ()))
+    yield from _left_by_the_dead(where)
+    yield from doctor_copy.look(git, of_table(tree, rules.worktree))
     yield from doctor_state.look(git, store, rules, tree)
     yield from doctor_frames.look(store)
     documents = [each.path for each in rules.documents if each.path is not None]
     yield from doctor_shell.look(tree, rules.doctor.get("scripts", ()), documents)
+
+
+def _held(store: Path) -> frozenset[str]:
+    """Return the folders and branches of the worktrees that a person or a living process holds."""
+    living = {held.file.name for held in lease.living(store / lease.FOLDER)}
+    held = [each for each in worktree.all_of(store) if each.is_pinned or each.lease in living]
+    return frozenset(name for each in held for name in (str(each.path), each.branch))
+
+
+def _left_by_the_dead(where: place.Place) -> Iterator[Finding]:
+    swept = sweep(where, dry_run=True)
+    for each, name in swept.ended:
+        yield Finding(2, f"process {each.pid} ({name}) runs on without its run", "neighbor gc")
+    for tree in swept.removed:
+        yield Finding(2, f"worktree {tree.path} is left by a process that died", "neighbor gc")
 
 
 def _file_system(folder: Path) -> Iterator[Finding]:

@@ -62,7 +62,8 @@ def _main_tree(main: Tree, branch: str) -> Iterator[Finding]:
         yield Finding(
             1,
             f"the main working tree is on a stream's branch, {main.branch}",
-            f"git switch {branch} && git worktree add ../{main.folder.name}-stream {main.branch}",
+            f"git switch {branch} && git worktree add ../{main.folder.name}-stream {main.branch}"
+            " (`neighbor worktree add` makes the next ones)",
         )
 
 
@@ -99,9 +100,7 @@ def _stale_branches(
             2,
             f"branch {name} is left from a closed frame"
             + ("" if is_merged else f", with commits that {branch} does not have"),
-            f"git branch -d {name}"
-            if is_merged
-            else f"git log {branch}..{name}, then git branch -D {name}",
+            "neighbor gc" if is_merged else "neighbor gc (it saves them under a ref first)",
             (lambda name=name: _delete(git, name)) if is_merged else None,  # type: ignore[misc]
         )
 

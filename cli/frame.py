@@ -14,6 +14,7 @@ from .exits import DONE, FOUND
 from .frame_lines import frame_lines, print_unapplied, shape
 from .git import Git
 from .message import commit_of
+from .sweep import report, sweep
 
 
 @click.group("frame", cls=Noun)
@@ -33,7 +34,10 @@ def open_command(frame: int, stream: tuple[str, ...], as_json: bool) -> int:
     A frame need not be opened; opened with its streams, a close waits for them and gives a
     missing one a fallback delta.
     """
-    place.here().open_store().open_frame(frame, list(stream))
+    where = place.here()
+    store = where.open_store()
+    report(sweep(where))
+    store.open_frame(frame, list(stream))
     if as_json:
         print_json({"frame": frame, "streams": sorted(stream)})
     else:

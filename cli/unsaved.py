@@ -2,7 +2,8 @@
 
 Looked at through a copy of its index, so that a lock a dead git left is in nobody's way, and by
 git's folder for it, so that a `.git` file that an agent deleted hides nothing. Not work are: files
-copied in and unchanged since, ignored files that no pattern names, and what a killed checkout left.
+copied in and unchanged since, ignored files that no pattern names, what a killed checkout left, and
+deltas, which go into the log instead.
 """
 
 import os
@@ -37,12 +38,12 @@ class Unsaved:
     git: Git
     head: str
     edited: tuple[str, ...]  # paths, of files and of nothing where one was deleted
-    is_staged: bool
+    staged: tuple[str, ...]  # paths at which the index differs from the commit
     tips: tuple[str, ...]  # commits to keep, if no ref reaches them
 
     @property
     def has_files(self) -> bool:
-        return bool(self.edited) or self.is_staged
+        return bool(self.edited) or bool(self.staged)
 
 
 def look(
@@ -65,12 +66,13 @@ def look(
     told = _in_progress(git, admin) if is_ours else []
     tips = tuple(sorted({tip for tip in (branch_tip, head, *told) if tip}))
     if not is_ours:
-        return Unsaved(git, head, (), False, tips)
+        return Unsaved(git, head, (), (), tips)
     if not has_index:
         git.call("read-tree", "--end-of-options", head)
     git.call("update-index", "-q", "--refresh", ends=(0, 1))
     edited = _edited(git, admin, patterns, is_whole=has_index)
-    staged = has_index and bool(git.call("diff-index", "--cached", "--name-only", head).stdout)
+    differs = ("diff-index", "-z", "--cached", "--name-only", head)
+    staged = tuple(git.call(*differs).fields()) if has_index else ()
     if is_refused:
         for path in [path for path in edited if _is_repository(tree / path)]:
             _refuse_work_in(git, tree, path)
@@ -138,20 +140,19 @@ def _edited(git: Git, admin: Path | None, patterns: Sequence[str], *, is_whole: 
     if not is_whole:
         modified = [path for path in modified if _is_more_than_begun(git, path)]
     others = set(git.call("ls-files", "-z", "--others", "--exclude-standard").fields())
-    named = [f"--exclude={line}" for line in [*patterns, f"{DELTAS_FOLDER}/*.json"] if line.strip()]
-    others |= set(git.call("ls-files", "-z", "--others", "--ignored", *named).fields())
-    others |= {
-        f"{OWN_FOLDER}/deltas/{file.name}" for file in _files(git.folder / OWN_FOLDER / "deltas")
-    }
-    own = (f"{OWN_FOLDER}/.gitignore",)
-    candidates = [path for path in {*modified, *others} if path not in own]
-    candidates = [path for path in candidates if not copy_in.is_beside(path)]
+    named = [f"--exclude={line}" for line in patterns if line.strip()]
+    if named:
+        others |= set(git.call("ls-files", "-z", "--others", "--ignored", *named).fields())
+    candidates = [path for path in {*modified, *others} if not _is_known(path)]
     changed = candidates if admin is None else copy_in.changed_since(admin, git.folder, candidates)
     return sorted(changed)
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() and not folder.is_symlink() else []
+def _is_known(path: str) -> bool:
+    """Tell whether a path is ours, or a delta's file: deltas are taken into the log before."""
+    folder, _, name = path.rpartition("/")
+    is_delta = folder == DELTAS_FOLDER and name.endswith(".json")
+    return is_delta or path.startswith(f"{OWN_FOLDER}/") or copy_in.is_beside(path)
 
 
 def _is_more_than_begun(git: Git, path: str) -> bool:

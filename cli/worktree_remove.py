@@ -97,7 +97,8 @@ def _remove(where: Place, each: Worktree, events: int, *, discard: bool, is_dead
             saved += _save_tips(git, alone, ref)
         _take_away(git, where, each, is_dead=is_dead)
     trash.empty_later(where.store)
-    gone = (*found.edited, *(f"commit {tip}" for tip in alone)) if discard else ()
+    lost = sorted({*found.edited, *found.staged}) if discard else []
+    gone = (*lost, *(f"commit {tip}" for tip in alone)) if discard else ()
     return Removed(each, tuple(saved), gone, events)
 
 

@@ -64,7 +64,6 @@ def state(site: Path, document: str) -> dict[str, object]:
     return read
 
 
-@pytest.mark.xfail(reason="missing: `neighbor worktree`", raises=AssertionError, strict=True)
 def test_1_create_worktrees_not_branches_on_main(site: Path) -> None:
     before = git(site, "rev-parse", "HEAD", "--abbrev-ref", "HEAD")
     neighbor(site, "worktree", "add", "stream-1", "--frame", "1")
@@ -104,9 +103,6 @@ def test_3_never_stash_on_main_while_the_fleet_is_running(site: Path) -> None:
     git(site, "stash")  # the fleet is gone
 
 
-@pytest.mark.xfail(
-    reason="missing: `neighbor worktree` and `[worktree] copy`", raises=AssertionError, strict=True
-)
 def test_4_copy_uncommitted_state_into_worktrees(site: Path) -> None:
     rules = site / "neighbor.toml"
     rules.write_text(rules.read_text("utf-8") + '\n[worktree]\ncopy = ["*.env"]\n', "utf-8")

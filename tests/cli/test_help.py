@@ -64,6 +64,11 @@ def test_every_example_runs(
         (site / "state" / "stream_deltas").mkdir()
     else:
         _play(site, neighbor)
+    if name == "worktree remove":
+        neighbor("worktree", "add", "stream-1")
+    if name.startswith("rescue "):
+        ref = "refs/goodneighbor/rescue/stream-1/20260328T030000Z-1a2b"
+        subprocess.run(["git", "update-ref", ref, "HEAD"], cwd=site, check=True)
     environment = {
         **os.environ,
         "PATH": f"{program}{os.pathsep}{os.environ['PATH']}",
