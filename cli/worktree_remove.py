@@ -159,7 +159,7 @@ def _free_locks(common: Path, each: Worktree) -> None:
     A living one of ours would hold the worktree lock; of the shared ones, somebody else's living
     git may hold one, and it goes only when it stays the same for seconds.
     """
-    (common / f"refs/heads/{each.branch}.lock").unlink(missing_ok=True)
+    _unlink(common / f"refs/heads/{each.branch}.lock")
     for name in _SHARED_LOCKS:
         refs.free(common, name)
 
@@ -167,7 +167,7 @@ def _free_locks(common: Path, each: Worktree) -> None:
 def _delete_branch(git: Git, common: Path, each: Worktree) -> None:
     """Delete the branch, unless somebody has it checked out elsewhere."""
     if git.tip(each.branch) is None:
-        (common / f"logs/refs/heads/{each.branch}").unlink(missing_ok=True)
+        _unlink(common / f"logs/refs/heads/{each.branch}")
         return
     try:
         git.call("branch", "--quiet", "-D", "--", each.branch)
@@ -193,6 +193,14 @@ def _sweep_empty_folder(folder: Path, where: Place) -> None:
     """Remove `<repo>.worktrees` with the last worktree in it."""
     if folder.name.endswith(".worktrees") and not Path(where.common).is_relative_to(folder):
         _remove_if_empty(folder)
+
+
+def _unlink(file: Path) -> None:
+    """Delete a file that may not be there, nor its folder (a branch `dc` keeps that from being)."""
+    try:
+        file.unlink(missing_ok=True)
+    except NotADirectoryError:
+        return
 
 
 def _remove_if_empty(folder: Path) -> None:
