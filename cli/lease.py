@@ -26,6 +26,7 @@ _END = ".lease"
 _NEW = ".new"
 _BOOT_FILE = Path("/proc/sys/kernel/random/boot_id")
 _SIZE_MAX = 4096
+_ENDED = (b"Z", b"X")  # its parent has not asked for its exit code yet
 _START_FIELD = 22  # of /proc/<pid>/stat, counted from 1
 
 
@@ -119,6 +120,8 @@ def process(pid: int) -> Process | None:
         return None if Path("/proc/self/stat").exists() else Process("", pid, "")
     # The name in parentheses may hold spaces and parentheses: fields count from its end.
     fields = stat[stat.rindex(b")") + 2 :].split()
+    if fields[0] in _ENDED:
+        return None
     return Process(boot, pid, fields[_START_FIELD - 3].decode())
 
 
