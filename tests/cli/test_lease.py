@@ -92,7 +92,8 @@ def test_a_child_that_is_started_does_not_keep_the_lease(folder: Path) -> None:
         from pathlib import Path
         from goodneighbor.cli.lease import Lease
         Lease(Path({str(folder)!r}), "stream-1").take()
-        child = subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL)
+        quiet = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        child = subprocess.Popen(["sleep", "60"], **quiet)
         print(child.pid, flush=True)
         import os; os._exit(0)
     """
