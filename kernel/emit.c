@@ -1,5 +1,8 @@
 /* What comes out: the entities that a run changed, and whole documents. */
 #include "state.h"
+#include "stream.h"
+
+#define STREAM_SIZE_MIN ((uint64_t)4 << 20) /* smaller documents are better left in the caches */
 
 /* A document is made as parts, stretches of text that follow each other: the kept lines of its entities (listing.c),
  * and what stands around them, in the memory of the call. Whoever asked for it then has them copied to where they are
@@ -183,12 +186,18 @@ void gn_fold_document_copy(const gn_fold *fold, uint8_t *out)
 {
     const gn_text *parts = (const gn_text *)(const void *)fold->parts.data;
     const size_t count = fold->parts.size / sizeof *parts;
+    const bool is_large = fold->parts_size >= STREAM_SIZE_MIN;
     uint64_t size = 0;
     assert(fold->parts_valid);
     for (size_t i = 0; i < count; i++) {
-        memcpy(out + size, parts[i].bytes, parts[i].size);
+        if (is_large) {
+            gn_stream_copy(out + size, parts[i].bytes, parts[i].size);
+        } else {
+            memcpy(out + size, parts[i].bytes, parts[i].size);
+        }
         size += parts[i].size;
     }
+    gn_stream_end();
     assert(size == fold->parts_size);
 }
 

@@ -195,6 +195,20 @@ def test_lines_are_bounded_by_the_documents(world: World) -> None:
     world.check("plain")
 
 
+def test_a_document_larger_than_caches_in_stretches_of_every_size(world: World) -> None:
+    keys = [f"key-{number:05}" for number in range(30_000)]
+    values = {key: {"text": "x" * (len(key) * 15)} for key in keys}
+    world.run(*(("set", f"/plain/{key}", value) for key, value in values.items()))
+    world.state["plain"] = dict(values)
+    world.check("plain")
+    assert len(world.fold.document("plain")) > 4 << 20
+    for every in (3, 100, 5_000):
+        world.run(*(("set", f"/plain/{key}/n", every**3) for key in keys[::every]))
+        for key in keys[::every]:
+            world.state["plain"][key] = world.state["plain"][key] | {"n": every**3}
+        world.check("plain")
+
+
 def test_lines_are_kept_once_however_often_they_are_written() -> None:
     rows = [(b"%06d" % number, b'{"n":1}') for number in range(50_000)]
     with Fold(Rules.parse(RULES), seed=bytes(16)) as fold:
