@@ -27,35 +27,46 @@ typedef struct gn_marks_state {
 /* A bit for each of 64 bytes. */
 typedef struct gn_marks_found {
     uint64_t quotes;
+    uint64_t marks;         /* inside of strings too, and there other bytes as well */
     uint64_t slashes;
-    uint64_t marks;         /* inside of strings too */
 } gn_marks_found;
+
+/* Outside of strings canonical text has letters up to `z`, and of what is above them only brackets: with the bit 0x20
+ * set, so that `[` and `]` count as `{` and `}`, those are the bytes (as signed ones) above it. */
 
 #if defined(__SSE2__) && !defined(GN_PLAIN_WORDS)
 
-/* The same of 16 bytes, at their place among the 64. */
-static inline void gn_marks_find_16(gn_marks_found *found, const uint8_t *block, unsigned at)
+typedef struct gn_marks_16 {
+    __m128i quotes, marks, slashes;
+} gn_marks_16;
+
+static inline gn_marks_16 gn_marks_find_16(const uint8_t *block)
 {
-    const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(block + at));
-    const __m128i folded = _mm_or_si128(bytes, _mm_set1_epi8(0x20)); /* makes { and } of [ and ] */
-    const __m128i braces = _mm_or_si128(_mm_cmpeq_epi8(folded, _mm_set1_epi8('{')),
-                                        _mm_cmpeq_epi8(folded, _mm_set1_epi8('}')));
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)block);
+    const __m128i brackets = _mm_cmpgt_epi8(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), _mm_set1_epi8('z'));
     const __m128i points = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(',')),
                                         _mm_cmpeq_epi8(bytes, _mm_set1_epi8(':')));
-    const __m128i quotes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
-    const __m128i slashes = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
-    found->quotes |= (uint64_t)(unsigned)_mm_movemask_epi8(quotes) << at;
-    found->slashes |= (uint64_t)(unsigned)_mm_movemask_epi8(slashes) << at;
-    found->marks |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_or_si128(braces, points)) << at;
+    return (gn_marks_16){_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), _mm_or_si128(brackets, points),
+                         _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))};
+}
+
+static inline uint64_t gn_marks_bits(__m128i first, __m128i second, __m128i third, __m128i fourth)
+{
+    return (uint64_t)(unsigned)_mm_movemask_epi8(first) | (uint64_t)(unsigned)_mm_movemask_epi8(second) << 16 |
+           (uint64_t)(unsigned)_mm_movemask_epi8(third) << 32 | (uint64_t)(unsigned)_mm_movemask_epi8(fourth) << 48;
 }
 
 static inline gn_marks_found gn_marks_find(const uint8_t *block)
 {
-    gn_marks_found found = {0, 0, 0};
-    gn_marks_find_16(&found, block, 0);
-    gn_marks_find_16(&found, block, 16);
-    gn_marks_find_16(&found, block, 32);
-    gn_marks_find_16(&found, block, 48);
+    const gn_marks_16 first = gn_marks_find_16(block), second = gn_marks_find_16(block + 16);
+    const gn_marks_16 third = gn_marks_find_16(block + 32), fourth = gn_marks_find_16(block + 48);
+    const __m128i slashes = _mm_or_si128(_mm_or_si128(first.slashes, second.slashes),
+                                         _mm_or_si128(third.slashes, fourth.slashes));
+    gn_marks_found found = {gn_marks_bits(first.quotes, second.quotes, third.quotes, fourth.quotes),
+                            gn_marks_bits(first.marks, second.marks, third.marks, fourth.marks), 0};
+    if (_mm_movemask_epi8(slashes) != 0) {
+        found.slashes = gn_marks_bits(first.slashes, second.slashes, third.slashes, fourth.slashes);
+    }
     return found;
 }
 
@@ -66,10 +77,10 @@ static inline gn_marks_found gn_marks_find(const uint8_t *block)
     gn_marks_found found = {0, 0, 0};
     for (unsigned at = 0; at < GN_MARKS_STEP; at++) {
         const uint64_t bit = (uint64_t)1 << at;
-        const uint8_t byte = block[at], folded = byte | 0x20;
+        const uint8_t byte = block[at];
         found.quotes |= byte == '"' ? bit : 0;
         found.slashes |= byte == '\\' ? bit : 0;
-        found.marks |= folded == '{' || folded == '}' || byte == ',' || byte == ':' ? bit : 0;
+        found.marks |= byte == ',' || byte == ':' || (byte < 0x80 && (byte | 0x20) > 'z') ? bit : 0;
     }
     return found;
 }

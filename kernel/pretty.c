@@ -14,20 +14,19 @@
 typedef struct printer {
     gn_marks_state marks;
     uint8_t *to;
-    size_t depth;
+    size_t line_size;       /* a line feed and the indent of the depth */
     bool is_empty;          /* the innermost object or array, which opened just now, closes at once */
 } printer;
 
-/* A line feed and the indent of this depth; returns behind it. */
-static inline uint8_t *put_line(uint8_t *to, size_t depth)
+/* A line feed and an indent; returns behind it. */
+static inline uint8_t *put_line(uint8_t *to, size_t line_size)
 {
     static const uint8_t line[LINE_STEP] = "\n                               ";
-    const size_t size = 1 + depth * INDENT;
     memcpy(to, line, LINE_STEP);
-    if (size > LINE_STEP) {
-        memset(to + LINE_STEP, ' ', size - LINE_STEP);
+    if (line_size > LINE_STEP) {
+        memset(to + LINE_STEP, ' ', line_size - LINE_STEP);
     }
-    return to + size;
+    return to + line_size;
 }
 
 /* Returns behind what was copied. May read and write up to COPY_STEP bytes more. */
@@ -45,81 +44,67 @@ static inline void put_block(printer *p, const uint8_t *block, size_t size)
 {
     /* Bytes are written in between, which may be anything to the compiler: what is needed at each mark is local. */
     uint8_t *to = p->to;
-    size_t depth = p->depth, from = 0;
+    const uint8_t *from = block;
+    size_t line_size = p->line_size;
     bool is_empty = p->is_empty;
     for (uint64_t marks = gn_marks_next(&p->marks, block); marks != 0; marks &= marks - 1) {
-        const size_t at = (size_t)__builtin_ctzll(marks);
-        const uint8_t mark = block[at];
-        to = copy(to, block + from, at - from);
+        const uint8_t *at = block + __builtin_ctzll(marks);
+        const uint8_t mark = *at;
+        to = copy(to, from, (size_t)(at - from));
         from = at + 1;
-        switch (mark) {
-        case ',':
-            *to++ = mark;
-            to = put_line(to, depth);
-            break;
-        case ':':
+        if (mark == ':') {
             memcpy(to, ": ", 2);
             to += 2;
-            break;
-        case '{':
-        case '[':
+        } else if (mark == ',') {
+            *to = mark;
+            to = put_line(to + 1, line_size);
+        } else if (mark == '{' || mark == '[') {
             *to++ = mark;
-            depth++;
-            is_empty = (block[at + 1] | 0x20) == '}';
-            to = is_empty ? to : put_line(to, depth);
-            break;
-        default:
-            assert(depth > 0);
-            depth--;
-            to = is_empty ? to : put_line(to, depth);
+            line_size += INDENT;
+            is_empty = (*from | 0x20) == '}';
+            to = is_empty ? to : put_line(to, line_size);
+        } else {
+            assert(line_size > INDENT);
+            line_size -= INDENT;
+            to = is_empty ? to : put_line(to, line_size);
             *to++ = mark;
             is_empty = false;
         }
     }
-    p->to = copy(to, block + from, size - from);
-    p->depth = depth;
+    p->to = copy(to, from, (size_t)(block + size - from));
+    p->line_size = line_size;
     p->is_empty = is_empty;
 }
 
 /* The most that a block can become: each byte opens a line, and a depth. */
-static size_t block_room(size_t depth)
+static inline size_t block_room(size_t line_size)
 {
-    return GN_MARKS_STEP * (2 + (depth + GN_MARKS_STEP) * INDENT) + SLACK;
-}
-
-static bool reserve(printer *p, gn_buffer *out)
-{
-    out->size = (size_t)(p->to - out->data);
-    if (!gn_buffer_reserve(out, block_room(p->depth))) {
-        return false;
-    }
-    p->to = out->data + out->size;
-    return true;
+    return GN_MARKS_STEP * (1 + line_size + GN_MARKS_STEP * INDENT) + SLACK;
 }
 
 bool gn_json_pretty(const uint8_t *text, size_t size, uint32_t indent, gn_buffer *out)
 {
-    uint8_t tail[2 * GN_MARKS_STEP + COPY_STEP] = {0};
-    const size_t base = out->size;
-    printer p = {.to = out->data + base, .depth = indent};
-    while (size >= GN_MARKS_STEP + COPY_STEP) {
-        if (!reserve(&p, out)) {
+    uint8_t tail[2 * GN_MARKS_STEP + COPY_STEP];
+    const size_t base = out->size, line_size = 1 + (size_t)indent * INDENT;
+    printer p = {.line_size = line_size};
+    bool is_tail = false;
+    while (size > 0) {
+        if (!is_tail && size < GN_MARKS_STEP + COPY_STEP) { /* where more may be read than is text */
+            memset(tail, 0, sizeof tail);
+            text = memcpy(tail, text, size);
+            is_tail = true;
+        }
+        if (!gn_buffer_reserve(out, block_room(p.line_size))) {
             out->size = base;
             return false;
         }
-        put_block(&p, text, GN_MARKS_STEP);
-        text += GN_MARKS_STEP;
-        size -= GN_MARKS_STEP;
+        const size_t step = size < GN_MARKS_STEP ? size : GN_MARKS_STEP;
+        p.to = out->data + out->size;
+        put_block(&p, text, step);
+        out->size = (size_t)(p.to - out->data);
+        text += step;
+        size -= step;
     }
-    memcpy(tail, text, size);
-    for (size_t at = 0; at < size; at += GN_MARKS_STEP) {
-        if (!reserve(&p, out)) {
-            out->size = base;
-            return false;
-        }
-        put_block(&p, tail + at, size - at < GN_MARKS_STEP ? size - at : GN_MARKS_STEP);
-    }
-    out->size = (size_t)(p.to - out->data);
-    assert(p.depth == indent && p.marks.in_string == 0 && out->size <= out->room);
+    assert(p.line_size == line_size && p.marks.in_string == 0 && out->size <= out->room);
     return true;
 }
