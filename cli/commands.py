@@ -16,6 +16,7 @@ MODULES = {
     "show": "show",
     "status": "status",
     "verify": "verify",
+    "recover": "recover",
     "replay": "replay",
     "guard": "guard",
     "gc": "gc",

@@ -50,6 +50,10 @@ class Place:
         """
         return Store.open(self.store_folder, os.environ.get("NEIGHBOR_STORE") or None)
 
+    def any_store(self) -> Store:
+        """Hand out the store without a look at it: it may be damaged beyond opening, or lost."""
+        return Store(self.store_folder, url=os.environ.get("NEIGHBOR_STORE") or None)
+
     def main_tree(self) -> "Path":
         """Return the main working tree: where documents lie, and rules before they are committed.
 

@@ -68,6 +68,19 @@ def note_known(cursor: Cursor, paths: Iterable[Path], now_us: int) -> int:
     return count
 
 
+def unknown(cursor: Cursor, paths: Iterable[Path]) -> list[Path]:
+    """Return the files that hold a delta which is neither in the log nor noted as known."""
+    found = []
+    for path in paths:
+        data = _read(path)
+        identity = _identity(data) if isinstance(data, bytes) else None
+        if identity is not None and log.position_of(cursor, identity) is None:
+            row = cursor.execute("SELECT 1 FROM collected WHERE id = ?", (identity,)).fetchone()
+            if row is None:
+                found.append(path)
+    return found
+
+
 def collect(cursor: Cursor, paths: Iterable[Path], beside: Beside, now_us: int) -> Collected:
     """Take files in, in the transaction of `cursor`; the caller holds the store's lock."""
     collected = Collected()

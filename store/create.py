@@ -56,7 +56,7 @@ def create(
         raise StoreExists(str(database.folder))
     if kind := network_kind(database.folder):
         raise StoreOnNetwork(str(database.folder), kind)
-    _make_folders(database.folder, disk)
+    make_folders(database.folder, disk)
     with lock_of("init") as lock:
         if database.exists():
             raise StoreExists(str(database.folder))
@@ -68,7 +68,8 @@ def create(
             export_record.put_as_found(cursor, closes.rules_in_force(cursor), order.base)
 
 
-def _make_folders(folder: Path, disk: Disk) -> None:
+def make_folders(folder: Path, disk: Disk) -> None:
+    """Make a store's folders, where they are not there."""
     folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     (folder / MAILBOX).mkdir(mode=FOLDER_MODE, exist_ok=True)
     disk.flush_folder(str(folder.parent))

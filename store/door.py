@@ -7,7 +7,7 @@ log; what is between mailbox and log has its seals, and the notes that still lie
                      taken            the log, none behind it was taken in
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -62,36 +62,43 @@ def mailbox_faults(cursor: Cursor, folder: str) -> Iterator[Unsound]:
 
 
 def _segment(cursor: Cursor, folder: str, name: str, taken: int) -> Iterator[Unsound]:
-    border = 0 if taken == 0 else None
+    size = mailbox.sizes(folder).get(name, 0)
+    is_border = taken in (0, size)
     for found in mailbox.read_segment(folder, name):
-        if found.end == taken:
-            border = taken
+        is_border = is_border or found.end == taken
         if isinstance(found, Torn):
             continue
-        if isinstance(found, Damage):
-            if not _is_kept(cursor, found):
-                place = f"mailbox/{name} bytes {found.offset} to {found.end}"
-                yield Unsound(place, found.what, waits=found.offset >= taken)
-            continue
-        place = f"mailbox/{name} byte {found.offset}"
-        if found.end <= taken and not is_taken(cursor, found.note):
-            yield Unsound(place, "it was read, and what it holds is not in the log")
-        elif found.offset >= taken and is_taken(cursor, found.note, this_very_one=True):
+        place = f"mailbox/{name} bytes {found.offset} to {found.end}"
+        if isinstance(found, Damage) and not is_taken(cursor, found):
+            yield Unsound(place, found.what, waits=found.offset >= taken)
+        elif found.end <= taken and not is_taken(cursor, found):
+            yield Unsound(place, "it was read, and the log does not hold what it says")
+        elif found.offset >= taken and isinstance(found, Mail) and _is_event(cursor, found.note):
             yield Unsound(place, "it is in the log, and counts as not read")
-    sizes: Mapping[str, int] = mailbox.sizes(folder)
-    if border is None and taken < sizes.get(name, 0):
+    if not is_border and taken < size:
         yield Unsound(f"mailbox/{name}", f"no note ends at byte {taken}, up to which it was read")
 
 
-def is_taken(cursor: Cursor, note: Note, *, this_very_one: bool = False) -> bool:
-    """Say whether the log, or quarantine, holds a note; or this very sending of it."""
+def is_taken(cursor: Cursor, found: Mail | Damage) -> bool:
+    """Say whether this very sending was taken in: as an event, a copy of one, or refused."""
+    note = note_of(found, now_us=0)
     identity = identity_of(note)
     if identity is None:
-        return not this_very_one  # quarantined; a retry may have made an event of it since
+        return _is_refused(cursor, note)
     row = cursor.execute(
-        "SELECT position, received_us FROM event WHERE id = ?", (identity,)
+        "SELECT e.received_us, (SELECT count(*) FROM copy AS c WHERE c.position = e.position"
+        " AND c.received_us = ?) FROM event AS e WHERE e.id = ?",
+        (note.received_us, identity),
     ).fetchone()
-    return row is not None and (not this_very_one or row[1] == note.received_us)
+    return row is not None and (row[0] == note.received_us or row[1] > 0)
+
+
+def note_of(found: Mail | Damage, now_us: int) -> Note:
+    """Return what was found as a note; damage as one that is refused."""
+    if isinstance(found, Mail):
+        return found.note
+    source = f"mailbox/{found.segment} bytes {found.offset} to {found.end}"
+    return Note(found.raw, received_us=now_us, source=source, kind=REJECTED, reason=DAMAGED_NOTE)
 
 
 def identity_of(note: Note) -> bytes | None:
@@ -106,14 +113,24 @@ def identity_of(note: Note) -> bytes | None:
         return None
 
 
-def _is_kept(cursor: Cursor, found: Damage) -> bool:
-    """Say whether a drain has met the damage: its bytes are in quarantine then."""
+def _is_event(cursor: Cursor, note: Note) -> bool:
     row = cursor.execute(
-        "SELECT 1 FROM quarantine WHERE source = ? AND reason = ?", (source_of(found), DAMAGED_NOTE)
+        "SELECT 1 FROM event WHERE id = ? AND received_us = ?",
+        (identity_of(note), note.received_us),
     ).fetchone()
     return row is not None
 
 
-def source_of(found: Mail | Damage) -> str:
-    """Name a place in a segment, as quarantine does."""
-    return f"mailbox/{found.segment} bytes {found.offset} to {found.end}"
+def _is_refused(cursor: Cursor, note: Note) -> bool:
+    """Say whether quarantine holds a note, or a retry has made an event of it since.
+
+    Damage has no time of its own, and is known by its place.
+    """
+    row = cursor.execute(
+        "SELECT 1 FROM quarantine WHERE source = ? AND (received_us = ? OR reason = ?)",
+        (note.source, note.received_us, DAMAGED_NOTE),
+    ).fetchone()
+    if row is not None:
+        return True
+    identity = identity_of(Note(note.body, received_us=note.received_us, source=note.source))
+    return identity is not None and log.position_of(cursor, identity) is not None

@@ -7,6 +7,7 @@
     ├── StoreUnwritable            make room: the disk did not take it
     ├── StoreDamaged               recover: bytes are not what was written
     │   ├── LockLost               the lock file was replaced while it was held
+    │   ├── NothingToRecoverFrom   the log is gone, and no copy of it was found
     │   └── LogConflict            the log does not continue what was read from it
     └── Refused                    a person decides
         ├── StoreMissing           there is no store here
@@ -34,6 +35,7 @@ __all__ = [
     "LockLost",
     "LogConflict",
     "NotAStore",
+    "NothingToRecoverFrom",
     "Refused",
     "RulesInvalid",
     "StoreBusy",
@@ -106,6 +108,18 @@ class LockLost(StoreDamaged):
         )
 
 
+class NothingToRecoverFrom(StoreDamaged):
+    """The database is lost, and nothing at hand says what its log held."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(
+            folder,
+            "its database is lost, and neither a log branch nor a copy of it was found",
+            "Fetch the branch goodneighbor/log, or name a clone: `neighbor recover --from PATH`. "
+            "What lies in the mailbox is kept.",
+        )
+
+
 class LogConflict(StoreDamaged):
     """The log does not continue what was read from it a moment ago."""
 
@@ -132,7 +146,8 @@ class NotAStore(Refused):
         self.found = found
         super().__init__(
             f"Not a store: {folder}: {found}.\n"
-            "Nothing there was touched. Move it away, then run `neighbor init`."
+            "Nothing there was touched. Where a store was, `neighbor recover` brings it back; "
+            "otherwise move it away, then run `neighbor init`."
         )
 
 

@@ -106,21 +106,28 @@ def append(cursor: Cursor, entries: Sequence[Entry]) -> list[int]:
     position, chain = head(cursor)
     rows = []
     for entry in entries:
-        digest = entry.digest
         position += 1
-        chain = sha256(chain + digest).digest()
-        rows.append(_row(position, entry, digest, chain))
-    cursor.executemany(
-        f"INSERT INTO event ({_EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
-    )
+        rows.append(row_of(position, entry, chain))
+        chain = rows[-1].chain
+    put_rows(cursor, rows)
     cursor.execute("UPDATE store SET position = ?, chain = ? WHERE id = 1", (position, chain))
     return [row.position for row in rows]
 
 
-def _row(position: int, entry: Entry, digest: bytes, chain: bytes) -> EventRow:
+def put_rows(cursor: Cursor, rows: Sequence[EventRow]) -> None:
+    """Write events as they are; only `append` and a recovery do."""
+    cursor.executemany(
+        f"INSERT INTO event ({_EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
+    )
+
+
+def row_of(position: int, entry: Entry, chain: bytes) -> EventRow:
+    """Return an entry as the row it is at a position; `chain` is that of the row before."""
+    digest = entry.digest
     beside = (entry.kind, entry.frame, entry.utc_us, entry.stream, entry.received_us)
     sealed = seal((position, *beside))
-    return EventRow(position, digest[:ID_SIZE], *beside, digest, entry.body, chain, sealed)
+    linked = sha256(chain + digest).digest()
+    return EventRow(position, digest[:ID_SIZE], *beside, digest, entry.body, linked, sealed)
 
 
 def take(cursor: Cursor, notes: Iterable[Note]) -> Taken:

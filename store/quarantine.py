@@ -33,6 +33,15 @@ def put(cursor: Cursor, source: str, received_us: int, reason: str, body: bytes)
     return number
 
 
+def kept_before(cursor: Cursor, source: str, reason: str, body: bytes) -> int | None:
+    """Return the number of the same bytes from the same place, kept for the same reason."""
+    row = cursor.execute(
+        "SELECT id FROM quarantine WHERE source = ? AND reason = ? AND body = ?",
+        (source, reason, body),
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
 def entries(cursor: Cursor) -> list[Kept]:
     """Return all that is kept, oldest first."""
     cursor.execute(

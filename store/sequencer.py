@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import log, mailbox
-from .door import DAMAGED_NOTE, source_of
+from .door import note_of
 from .engine import Writer
 from .log import Refusal
 from .mailbox import Damage, Mail
-from .segment import REJECTED, Note
 
 BATCH_NOTES = 2_000
 BATCH_SIZE = 32 * 2**20
@@ -38,7 +37,7 @@ def drain(writer: Writer, folder: Path, *, now_us: int) -> Drained:
             log.put_offsets(cursor, cut)
     for batch in _batches(folder, offsets | cut):
         with writer.transaction("drain") as cursor:
-            taken = log.take(cursor, [_note(found, now_us) for found in batch])
+            taken = log.take(cursor, [note_of(found, now_us) for found in batch])
             log.put_offsets(cursor, {found.segment: found.end for found in batch})
         drained = Drained(
             drained.events + len(taken.events),
@@ -61,10 +60,3 @@ def _batches(folder: Path, offsets: dict[str, int]) -> Iterator[list[Mail | Dama
             batch, size = [], 0
     if batch:
         yield batch
-
-
-def _note(found: Mail | Damage, now_us: int) -> Note:
-    if isinstance(found, Mail):
-        return found.note
-    source = source_of(found)
-    return Note(found.raw, received_us=now_us, source=source, kind=REJECTED, reason=DAMAGED_NOTE)

@@ -28,9 +28,12 @@ if TYPE_CHECKING:
     from .frame_view import FrameDetail, FrameRow
     from .frames import Closed
     from .lock import StoreLock
+    from .log_copy import LogCopy
     from .log_lines import LogLines
     from .publication import Folded, Publication, Standing
     from .quarantine import Kept
+    from .rebuild import Report, Told
+    from .recover import Recovered
     from .replay import Replayed
     from .sequencer import Drained
     from .status import Status
@@ -215,6 +218,13 @@ class Store:
 
         with self._writing("init") as writer, writer.transaction("known") as cursor:
             return note_known(cursor, paths, self._clock.tick())
+
+    def unknown_files(self, paths: "Iterable[Path]") -> "list[Path]":
+        """Return the delta files that are neither noted as known nor in the log."""
+        from .collect import unknown
+
+        with self._reading() as cursor:
+            return unknown(cursor, paths)
 
     def collect(
         self,
@@ -471,8 +481,11 @@ class Store:
         with self._writing("replay") as writer, writer.transaction("replay") as cursor:
             return replay.replay(cursor, self._seed())
 
-    def verify(self) -> "list[Fault]":
-        """Check log, snapshots, exports and mailbox; an empty list says all is as written."""
+    def verify(self, copies: "Sequence[LogCopy]" = ()) -> "list[Fault]":
+        """Check log, snapshots, exports and mailbox; an empty list says all is as written.
+
+        `copies` are other copies of the log: this one must be the same, and not behind.
+        """
         from pathlib import Path
 
         from .errors import StoreDamaged
@@ -480,9 +493,48 @@ class Store:
 
         try:
             with self._reading() as cursor:
-                return verify(cursor, self._database(), Path(self._mailbox), self._seed())
-        except StoreDamaged as damaged:
+                return verify(cursor, self._database(), Path(self._mailbox), self._seed(), copies)
+        except StoreMissing:
+            if not os.path.isdir(self._mailbox):
+                raise
+            return [unreadable(NotAStore(self._folder, f"there is no {DATABASE} in it"))]
+        except (StoreDamaged, NotAStore) as damaged:
             return [unreadable(damaged)]
+
+    def recover(
+        self,
+        told: "Told",
+        *,
+        dry_run: bool = False,
+        say: "Callable[[Report], None]" = lambda report: None,
+    ) -> "Recovered":
+        """Put right what is damaged, from what is not; `say` hears each step before it is taken.
+
+        The store may be damaged beyond opening, or gone: make the handle itself, not by `open`.
+        What stays damaged is in the answer.
+
+        Raises:
+            StoreMissing: there is no store, and nothing handed in of one.
+            NothingToRecoverFrom: the database is lost, and nothing handed in says what it held.
+        """
+        from .create import make_folders
+        from .recover import Case, Hands, recover
+
+        if not os.path.isdir(self._folder) and not told.copies:
+            raise StoreMissing(self._folder)
+        make_folders(self.folder, self._disk)
+        case = Case(
+            *(self.folder, self._database(), told, self._clock.tick(), self._seed(), self._disk),
+            dry_run=dry_run,
+        )
+        hands = Hands(
+            lambda: self.verify(told.copies), self.replay, self.drain, self.export, self._lock
+        )
+        return recover(case, hands, say)
+
+    def is_there(self) -> bool:
+        """Say whether the database is there at all, damaged or not."""
+        return self._database().exists()
 
     def status(self) -> "Status":
         """Gather what `neighbor status` shows, as of one moment."""
@@ -492,6 +544,17 @@ class Store:
 
         with self._reading() as cursor:
             return status(cursor, self.folder, Path(self._mailbox))
+
+    def keep(self, source: str, reason: str, body: bytes) -> int:
+        """Put bytes into quarantine that something else is about to replace; return their number.
+
+        What lies there already is kept once.
+        """
+        from .quarantine import kept_before, put
+
+        with self._writing("keep") as writer, writer.transaction("keep") as cursor:
+            number = kept_before(cursor, source, reason, body)
+            return number or put(cursor, source, self._clock.tick(), reason, body)
 
     def quarantine_list(self) -> "list[Kept]":
         """Return all that is in quarantine, oldest first."""

@@ -9,7 +9,7 @@ Nothing is changed, and nothing here trusts a row because it parses.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -18,13 +18,15 @@ from ..kernel.errors import GoodneighborError
 from . import closes, door, log, replay, snapshots
 from .delta import check
 from .engine import Cursor, Database
-from .errors import StoreDamaged, StoreUnwritable
+from .errors import NotAStore, StoreDamaged, StoreUnwritable
 from .export import render
 from .export_record import AS_FOUND
 from .log import FIRST_CHAIN, ID_SIZE, EventRow, Head
+from .log_copy import LogCopy
 from .seal import seal
 
 NEXT_RECOVER = "neighbor recover"
+NEXT_PERSON = "Keep both, and find out which of the two is the log: one comes from a backup."
 NEXT_SNAPSHOTS = "neighbor replay"
 NEXT_EXPORT = "neighbor export"
 NEXT_MAILBOX = "neighbor drain"
@@ -36,22 +38,28 @@ class Fault(NamedTuple):
     place: str
     what: str
     next: str
+    root: str = ""  # of the tree that an exported file is in
 
 
-def verify(cursor: Cursor, database: Database, folder: Path, seed: bytes) -> list[Fault]:
+def verify(
+    cursor: Cursor, database: Database, folder: Path, seed: bytes, copies: Sequence[LogCopy] = ()
+) -> list[Fault]:
     """Check everything; an empty list says that all is as it was written."""
     faults: list[Fault] = []
     try:
         with database.translated():
             _look(faults, cursor, database, folder, seed)
+            faults += _copies(cursor, copies)
     except (StoreDamaged, StoreUnwritable) as error:  # ends the look, and not the list
         what = f"it cannot be read on: {error.__cause__ or error}"
         faults.append(Fault(database.name, what, NEXT_RECOVER))
     return faults
 
 
-def unreadable(damaged: StoreDamaged) -> Fault:
+def unreadable(damaged: StoreDamaged | NotAStore) -> Fault:
     """Return the fault of a database that does not even open."""
+    if isinstance(damaged, NotAStore):
+        return Fault(damaged.folder, damaged.found, NEXT_RECOVER)
     return Fault(damaged.place, damaged.what, NEXT_RECOVER)
 
 
@@ -94,8 +102,8 @@ def _events(cursor: Cursor, database: Database) -> Iterator[Fault]:
         yield Fault("log", what, NEXT_RECOVER)
 
 
-def wrong(event: EventRow, chain: bytes) -> Iterator[str]:
-    """Yield what is wrong with an event, given the chain's digest at the one before."""
+def wrong(event: EventRow, chain: bytes | None) -> Iterator[str]:
+    """Yield what is wrong with an event; `chain` is that of the one before, None if not known."""
     if {type(event.body), type(event.digest)} != {bytes}:
         yield "its body or digest is not one"
         return
@@ -104,7 +112,7 @@ def wrong(event: EventRow, chain: bytes) -> Iterator[str]:
         yield "its body is not the one its digest was taken of"
     if event.id != event.digest[:ID_SIZE]:
         yield "its id is not that of its digest"
-    if event.chain != sha256(chain + event.digest).digest():
+    if chain is not None and event.chain != sha256(chain + event.digest).digest():
         yield "its chain does not continue the one before"
     if event.seal != seal(event.sealed):
         yield "its frame, stream, time or kind is not what was written"
@@ -135,6 +143,24 @@ def _columns(event: EventRow) -> Iterator[str]:
     found = (event.frame, event.stream, event.utc_us)
     if (delta.frame, delta.stream, delta.utc_us) != found:
         yield "its frame, stream or time is not the one its body says"
+
+
+def _copies(cursor: Cursor, copies: Sequence[LogCopy]) -> Iterator[Fault]:
+    """Hold the log against copies of it: it may be ahead of them, never behind or another."""
+    (store_id,) = cursor.execute("SELECT store_id FROM store WHERE id = 1").fetchone()
+    head = log.head(cursor)
+    for copy in copies:
+        if copy.store_id != store_id or not copy.chain:
+            continue
+        if copy.position > head.position:
+            what = f"it ends at event {head.position}; {copy.name} goes on to {copy.position}"
+            yield Fault("log", what, NEXT_RECOVER)
+            continue
+        row = cursor.execute(
+            "SELECT chain FROM event WHERE position = ?", (copy.position,)
+        ).fetchone()
+        if row is not None and row[0].hex() != copy.chain:
+            yield Fault(copy.name, f"up to event {copy.position} it is another log", NEXT_PERSON)
 
 
 def _rules(cursor: Cursor) -> Iterator[Fault]:
@@ -183,15 +209,17 @@ def _exports(cursor: Cursor, seed: bytes | None) -> Iterator[Fault]:
             continue  # a clone that was removed; its files are nobody's loss
         file = Path(clone, path)
         if not file.is_file():
-            yield Fault(str(file), "the exported file is missing", NEXT_EXPORT)
+            yield Fault(str(file), "the exported file is missing", NEXT_EXPORT, clone)
         elif sha256(file.read_bytes()).digest() != digest:
-            yield Fault(str(file), "it is not the file that was exported", NEXT_EXPORT)
+            yield Fault(str(file), "it is not the file that was exported", NEXT_EXPORT, clone)
         share = shares.get(document, snapshots.EMPTY)
         is_current = share.digest.to_bytes(32, "big") == document_digest
         if seed is not None and is_current and made_by == rules.digest:
             data = render(cursor, rules, document, seed)
             if sha256(data).digest() != digest:
-                yield Fault(str(file), "what was exported is not what is in the log", NEXT_EXPORT)
+                yield Fault(
+                    str(file), "what was exported is not what is in the log", NEXT_EXPORT, clone
+                )
 
 
 def _mailbox(cursor: Cursor, folder: Path) -> Iterator[Fault]:

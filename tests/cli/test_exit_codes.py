@@ -85,10 +85,13 @@ def test_4_damage(site: Path, neighbor: Neighbor) -> None:
     neighbor("frame", "close", "1")
     database = site / ".git" / "goodneighbor" / "store.sqlite3"
     data = database.read_bytes()
-    at = data.index(b'"title":"Post 1"')
-    database.write_bytes(data[:at] + b'"title":"Post 2"' + data[at + 16 :])
+    database.write_bytes(data.replace(b'"title":"Post 1"', b'"title":"Post 2"'))
+    assert "next: neighbor recover" in neighbor("verify", code=1).text
+    for segment in (site / ".git" / "goodneighbor" / "mailbox").iterdir():
+        segment.unlink()
     result = neighbor("verify", code=4)
-    assert "next:" in result.text
+    assert "nothing holds another copy" in result.text
+    neighbor("recover", code=4)
 
 
 def test_5_busy_after_a_bounded_wait(taken_in: Path, neighbor: Neighbor) -> None:
