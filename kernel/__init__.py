@@ -9,7 +9,7 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .errors import DeltaRejected, GoodneighborError, JsonRejected, KernelLimit, RulesInvalid
-    from .fold import Changed, Event, Fold, Folded, Receipt, UnitReceipt
+    from .fold import Changed, Event, Fold, Folded, Packed, Receipt, UnitReceipt
     from .meaning import Conflict, Merged, diff, merge3
     from .rules import Rules
     from .text import canonical, crc32c, format_instant, instant
@@ -24,6 +24,7 @@ _HOMES = {
     "Fold": "fold",
     "Event": "fold",
     "Folded": "fold",
+    "Packed": "fold",
     "Changed": "fold",
     "Receipt": "fold",
     "UnitReceipt": "fold",
@@ -51,6 +52,7 @@ __all__ = [
     "JsonRejected",
     "KernelLimit",
     "Merged",
+    "Packed",
     "Receipt",
     "Rules",
     "RulesInvalid",

@@ -11,18 +11,18 @@ from typing import NamedTuple, Self
 
 from ._kernel import ffi, lib
 from .errors import GoodneighborError, KernelLimit
+from .packing import EVENT_SIZE, Row, pack
 from .rules import Rules
 from .text import MEMORY_MAX, status_error
 
-# As in abi.h: gn_event, gn_row, gn_receipt, gn_line.
-_EVENT = Struct("<QIIQqiI16s")
+# As in abi.h: gn_row, gn_receipt, gn_line.
 _ROW = Struct("<QQIIII")
 _RECEIPT = Struct("<7I")
 _LINE = Struct("<QIIIIBBBx4x")
-assert _EVENT.size == ffi.sizeof("gn_event") and _ROW.size == ffi.sizeof("gn_row")
+assert ffi.sizeof("gn_event") == EVENT_SIZE and _ROW.size == ffi.sizeof("gn_row")
 assert _RECEIPT.size == ffi.sizeof("gn_receipt") and _LINE.size == ffi.sizeof("gn_line")
 
-_NO_TIME = -(1 << 63)
+_ANSWERS = ("const gn_receipt **", "const gn_line **", "uint64_t *", "const uint8_t **")
 _SEED_SIZE = 16
 _TERM_SIZE = 16
 _OUTCOMES = ("duplicate", "skipped", "optional")
@@ -126,6 +126,14 @@ class Folded:
         return UnitReceipt(name, item, _OUTCOMES[outcome], _REASONS[reason], text)
 
 
+class Packed:
+    """The events of one frame as the kernel reads them, made in one thread, folded in another."""
+
+    def __init__(self, events: Sequence[Row]) -> None:
+        self.events = events
+        self.text, self.table = _packed(events)
+
+
 class Fold:
     """State under one set of rules; a context manager, not to be shared between threads.
 
@@ -212,7 +220,7 @@ class Fold:
             raise _event_error(status, events, event_at[0], position[0])
         return [(row.document, row.key) for row in self._rows(rows[0], count[0], keys[0])]
 
-    def run(self, events: Sequence[Event]) -> Folded:
+    def run(self, events: Sequence[Row]) -> Folded:
         """Fold the events of one frame, given in any order.
 
         Raises:
@@ -238,6 +246,21 @@ class Fold:
             bytes(ffi.buffer(lines[0], count * _LINE.size)),
             bytes(ffi.buffer(line_text[0], text_size)),
         )
+
+    def advance(self, packed: Packed) -> None:
+        """Fold the events of one frame, and keep no receipts; other threads run meanwhile.
+
+        Raises: as `run`.
+        """
+        out = [ffi.new(kind) for kind in _ANSWERS]
+        event_at, position = ffi.new("uint64_t *"), ffi.new("uint64_t *")
+        self._calls += 1
+        count = len(packed.events)
+        status = lib.gn_fold_run(
+            self._handle, packed.text, packed.table, count, *out, event_at, position
+        )
+        if status != lib.GN_OK:
+            raise _event_error(status, packed.events, event_at[0], position[0])
 
     def document(self, name: str, form: str = "pretty") -> bytes:
         """Write a whole document from what is loaded, "pretty" (final newline) or "compact"."""
@@ -315,26 +338,18 @@ def _unwritten(size: int) -> bytes:
     return made
 
 
-def _packed(events: Sequence[Event]) -> tuple[bytes, object]:
+def _packed(events: Sequence[Row]) -> tuple[bytes, object]:
     """Return the events' bytes in one buffer, and their table."""
-    parts: list[bytes] = []
-    table = bytearray()
-    at = 0
-    for id_, frame, utc_us, stream, own, body in events:
-        name = stream.encode()
-        time = _NO_TIME if utc_us is None else utc_us
-        table += _EVENT.pack(at, len(body), len(name), at + len(body), time, frame, own, id_)
-        parts += (body, name)
-        at += len(body) + len(name)
-    return b"".join(parts), ffi.from_buffer("gn_event[]", table)
+    text, table = pack(events)
+    return text, ffi.from_buffer("gn_event[]", table)
 
 
 def _event_error(
-    status: int, events: Sequence[Event], event_at: int, position: int
+    status: int, events: Sequence[Row], event_at: int, position: int
 ) -> GoodneighborError:
     if status == lib.GN_NO_MEMORY or not events:
         return KernelLimit("the fold reached its memory bound; nothing changed")
-    event = events[event_at]
+    event = Event(*events[event_at])
     error = status_error(status, event.body, position)
     error.add_note(f"in event {event.id.hex()} of stream {event.stream!r}, frame {event.frame}")
     return error
