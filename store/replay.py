@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 from . import closes, log, receipts, snapshots
 from .engine import Cursor, Database, Scratch
+from .export import render
 from .folding import fold_frames
 from .receipts import FrameSums
+from .refold import refold
 from .schedule import Schedule
 
 DIFFERENCES_MAX = 1_000
@@ -62,6 +64,18 @@ def check(database: Database, seed: bytes) -> Replayed:
         folded = fold_all(scratch.cursor, seed)
         differs = list(_differences(scratch))
         return Replayed(len(folded), snapshots.state_digest(scratch.cursor), differs)
+
+
+def check_documents(cursor: Cursor, seed: bytes) -> Replayed:
+    """Fold the log in memory and compare the documents; nothing is written anywhere."""
+    refolded = refold(cursor, seed)
+    with refolded.fold as fold:
+        differs = [
+            Difference("document", document.name, "different")
+            for document in fold.rules.documents
+            if fold.document(document.name) != render(cursor, fold.rules, document.name, seed)
+        ]
+    return Replayed(refolded.frames, snapshots.state_digest(cursor), differs)
 
 
 def fold_all(cursor: Cursor, seed: bytes) -> list[FrameSums]:
