@@ -18,6 +18,7 @@ MODULES = {
     "verify": "verify",
     "recover": "recover",
     "replay": "replay",
+    "forget": "forget",
     "guard": "guard",
     "gc": "gc",
     "rescue": "rescue_command",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         DocumentRefused,
         DocumentUnknown,
         EditRefused,
+        FrameNotShown,
         FramePassed,
         GoodneighborError,
         LockLost,
@@ -33,11 +34,15 @@ if TYPE_CHECKING:
         StoreUnwritable,
     )
     from .export import Exported, Saved, Withheld
+    from .forget import Forgotten
     from .frame_view import FrameDetail, FrameRow
     from .frames import Closed
     from .log import Refusal
+    from .log_copy import LogCopy
     from .quarantine import Kept
+    from .rebuild import Lost, Step, Told
     from .receipts import FrameSums, StreamStatus, Unapplied
+    from .recover import Recovered
     from .replay import Difference, Replayed
     from .sequencer import Drained
     from .status import DocumentStatus, OpenFrame, Status
@@ -54,6 +59,8 @@ _HOME = {
         "DocumentRefused",
         "DocumentUnknown",
         "EditRefused",
+        "FrameNotShown",
+        "FrameNotShown",
         "FramePassed",
         "GoodneighborError",
         "LockLost",
@@ -70,12 +77,16 @@ _HOME = {
         "StoreUnwritable",
     ),
     "export": ("Exported", "Saved", "Withheld"),
+    "forget": ("Forgotten",),
     "frame_view": ("FrameDetail", "FrameRow"),
     "frames": ("Closed",),
     "log": ("Refusal",),
+    "log_copy": ("LogCopy",),
     "quarantine": ("Kept",),
     "receipts": ("FrameSums", "StreamStatus", "Unapplied"),
     "replay": ("Difference", "Replayed"),
+    "rebuild": ("Lost", "Step", "Told"),
+    "recover": ("Recovered",),
     "sequencer": ("Drained",),
     "status": ("DocumentStatus", "OpenFrame", "Status"),
     "store": ("Store",),
@@ -98,7 +109,9 @@ __all__ = [
     "EditRefused",
     "Exported",
     "Fault",
+    "Forgotten",
     "FrameDetail",
+    "FrameNotShown",
     "FramePassed",
     "FrameRow",
     "FrameSums",
@@ -106,14 +119,18 @@ __all__ = [
     "Kept",
     "LockLost",
     "LogConflict",
+    "LogCopy",
+    "Lost",
     "NotAStore",
     "OpenFrame",
+    "Recovered",
     "Refusal",
     "Refused",
     "Replayed",
     "RulesInvalid",
     "Saved",
     "Status",
+    "Step",
     "Store",
     "StoreBusy",
     "StoreDamaged",
@@ -124,6 +141,7 @@ __all__ = [
     "StoreUnwritable",
     "StreamStatus",
     "TakenIn",
+    "Told",
     "Unapplied",
     "Withheld",
 ]

@@ -18,7 +18,8 @@
         ├── DocumentRefused        a document's file cannot be taken in as it is
         ├── EditRefused            an edit made outside the store is no edit
         ├── DocumentUnknown        state was given for a document that the rules do not have
-        └── FramePassed            a later frame has closed already
+        ├── FramePassed            a later frame has closed already
+        └── FrameNotShown          its state is not there yet, or its versions were dropped
 
 Every text says what happened, where, and what to do next; the facts are attributes as well.
 """
@@ -30,6 +31,7 @@ __all__ = [
     "DocumentRefused",
     "DocumentUnknown",
     "EditRefused",
+    "FrameNotShown",
     "FramePassed",
     "GoodneighborError",
     "LockLost",
@@ -237,3 +239,22 @@ class FramePassed(Refused):
             f"Frame {frame} is behind the last close, which was {closed}.\n"
             f"What arrives for it folds at the next close: `neighbor frame close {closed + 1}`."
         )
+
+
+class FrameNotShown(Refused):
+    """The state as a frame left it cannot be told; `oldest` None: nothing was ever forgotten."""
+
+    def __init__(self, frame: int, oldest: int | None, newest: int) -> None:
+        self.frame = frame
+        self.oldest = oldest
+        self.newest = newest
+        if frame > newest:
+            why = f"the last close was that of frame {newest}.\nRun `neighbor frame close {frame}`"
+        elif oldest is None:
+            why = "the store begins with its base state, as frame -1.\nAsk for a later frame"
+        else:
+            why = (
+                f"versions before frame {oldest} were forgotten.\n"
+                "`neighbor replay` brings them back from the log"
+            )
+        super().__init__(f"Frame {frame} cannot be shown: {why}.")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ..kernel import FOLD_VERSION, Rules
 from ..kernel.errors import RulesInvalid
-from . import closes, log, origin, receipts, snapshots
+from . import closes, forget, log, origin, receipts, replay, snapshots
 from .delta import FRAME_MAX, Delta, check, fallback
 from .engine import Cursor
 from .errors import DocumentRefused, FramePassed
@@ -196,6 +196,10 @@ def _fold(cursor: Cursor, number: int, last: Close | None, seed: bytes) -> list[
         places[header.position] = place
     receipts.place(cursor, places)
     lowest = min(place.frame for place in places.values())
+    kept = forget.oldest(cursor)
+    if kept is not None and lowest <= kept:  # what stood there before was forgotten
+        replay.empty(cursor)
+        return [sums for sums in replay.fold_all(cursor, seed) if sums.frame >= lowest]
     snapshots.rewind(cursor, lowest)
     refolded = receipts.frames_from(cursor, lowest)
     rules_of = Schedule(closes.since(cursor, lowest)).rules

@@ -8,7 +8,7 @@ store's log where there is none.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from . import closes, log, receipts, snapshots
+from . import closes, forget, log, receipts, snapshots
 from .engine import Cursor, Database, Scratch
 from .export import render
 from .folding import fold_frames
@@ -49,19 +49,27 @@ class Replayed(NamedTuple):
 
 def replay(cursor: Cursor, seed: bytes) -> Replayed:
     """Empty the caches and fill them from the log; the caller holds the lock and commits."""
+    empty(cursor)
+    folded = fold_all(cursor, seed)
+    return Replayed(len(folded), snapshots.state_digest(cursor), [])
+
+
+def empty(cursor: Cursor) -> None:
+    """Empty the caches; what was forgotten is about to be there again."""
     for table in ("entity", "entity_past", "document", "receipt"):
         cursor.execute(f"DELETE FROM {table}")
     cursor.execute("DELETE FROM frame WHERE state = 'closed'")
     # What an open frame expects is not in the log before its close; it is kept.
     cursor.execute("DELETE FROM frame_stream WHERE status <> 'expected'")
-    folded = fold_all(cursor, seed)
-    return Replayed(len(folded), snapshots.state_digest(cursor), [])
+    forget.remember(cursor)
 
 
 def check(database: Database, seed: bytes) -> Replayed:
     """Fold the log again beside the store, and say what differs; nothing of the store changes."""
     with database.beside() as scratch:
         folded = fold_all(scratch.cursor, seed)
+        if (kept := forget.oldest(scratch.cursor)) is not None:
+            forget.drop(scratch.cursor, kept)
         differs = list(_differences(scratch))
         return Replayed(len(folded), snapshots.state_digest(scratch.cursor), differs)
 

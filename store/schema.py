@@ -48,6 +48,7 @@ store = Table(
     Column("position", BigInteger, nullable=False),
     Column("chain", LargeBinary, nullable=False),
     Column("seal", LargeBinary),
+    Column("forgotten", BigInteger),  # versions that only frames below it need are gone
 )
 
 event = Table(

@@ -24,6 +24,8 @@ STEPS = (
     "drain: committed",
     "collect: rows inserted",
     "collect: committed",
+    "forget: rows inserted",
+    "forget: committed",
     "keep: rows inserted",
     "keep: committed",
     "retry: rows inserted",

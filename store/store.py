@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .engine import Writer as DatabaseWriter
     from .errors import DeltaRejected
     from .export import Exported
+    from .forget import Forgotten
     from .frame_view import FrameDetail, FrameRow
     from .frames import Closed
     from .lock import StoreLock
@@ -343,12 +344,42 @@ class Store:
         with self._reading() as cursor:
             return render(cursor, rules_in_force(cursor), name, self._seed())
 
-    def entity(self, document: str, key: bytes) -> bytes | None:
-        """Return an entity's compact canonical bytes; None where there is none."""
+    def state(self, document: str, frame: int) -> bytes | None:
+        """Return a whole document in canonical form as frame `frame` left it.
+
+        None where the rules of that frame do not have it.
+
+        Raises:
+            FrameNotShown: the frame has not closed, or its versions were forgotten.
+        """
+        from .versions import state
+
+        with self._reading() as cursor:
+            return state(cursor, document, frame, self._seed())
+
+    def entity(self, document: str, key: bytes, frame: int | None = None) -> bytes | None:
+        """Return an entity's compact canonical bytes, now or as a frame left it; None: no entity.
+
+        Raises:
+            FrameNotShown: the frame has not closed, or its versions were forgotten.
+        """
+        from .forget import check_shown
         from .snapshots import entity
 
         with self._reading() as cursor:
-            return entity(cursor, document, key)
+            if frame is not None:
+                check_shown(cursor, frame)
+            return entity(cursor, document, key, frame)
+
+    def forget(self, keep: int) -> "Forgotten":
+        """Drop the versions that only frames before the last `keep` closed ones need.
+
+        At least those of the window (`reopen`) and one more are kept; the log stays.
+        """
+        from .forget import forget
+
+        with self._writing("forget") as writer, writer.transaction("forget") as cursor:
+            return forget(cursor, keep)
 
     def entities(self, document: str) -> "Iterator[tuple[bytes, bytes]]":
         """Yield a document's entities in the order of their keys, as (key, body)."""

@@ -6,7 +6,7 @@ import orjson
 
 from ..kernel import Rules, canonical
 from ..kernel.document import Document
-from . import export_record, snapshots
+from . import closes, export_record, forget, snapshots
 from .engine import Cursor
 from .export import render
 from .origin import BASE_FRAME
@@ -26,11 +26,28 @@ def written(
     last = export_record.last(cursor, at)
     if last is None:
         return None
+    kept = forget.oldest(cursor)
     for frame in (None, *_frames(cursor, at), BASE_FRAME):
+        if frame is not None and kept is not None and frame < kept:
+            continue  # its versions were forgotten
         share = snapshots.shares(cursor, frame).get(document.name, snapshots.EMPTY)
         if share.digest.to_bytes(32, "big") == last.document_digest:
             return render(cursor, rules, document.name, seed, frame)
     return None
+
+
+def state(cursor: Cursor, document: str, frame: int, seed: bytes) -> bytes | None:
+    """Return a document as a frame left it, by the rules of that frame; None: they lack it.
+
+    Raises:
+        FrameNotShown: the frame has not closed, or its versions were forgotten.
+    """
+    forget.check_shown(cursor, frame)
+    first = closes.since(cursor, frame)[0]
+    rules = closes.rules(cursor, first.rules)
+    if all(each.name != document for each in rules.documents):
+        return None
+    return render(cursor, rules, document, seed, frame)
 
 
 def base_state(cursor: Cursor, document: Document) -> bytes:
