@@ -29,7 +29,8 @@ apply = ["max /rooted/{@value}/seen {@utc}"]
 SEED = 405
 NAMES = ("rooted", "plain", "record")
 PRETTY = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-KEYS = ("", "a", "k", "k0", "key", "z", "é", "\n", '"\\', "0" * 70, "\U0010ffff")
+KEYS = ("", "a", "k", "k\0", "k0", "key", "z", "é", "\n", '"\\', "0" * 70, "\U0010ffff")
+SAME_AT_FIRST = tuple("key-0000" + rest for rest in ("", "\0", "\0\0", "\0a", "0", "00", "a", "é"))
 MEMBERS = ("A", "_meta", "entitiet", "zone")  # in front of the root and behind it
 
 
@@ -99,7 +100,7 @@ def value_of(chance: random.Random) -> Any:
 
 def step(world: World, chance: random.Random) -> None:
     """Change something, or write some of the documents."""
-    name, key = chance.choice(NAMES[:2]), chance.choice(KEYS)
+    name, key = chance.choice(NAMES[:2]), chance.choice(KEYS + SAME_AT_FIRST)
     if chance.random() < 0.5:
         key = f"key-{chance.randrange(40)}"
     what = chance.randrange(8)
@@ -122,6 +123,18 @@ def test_documents_are_the_state_after_any_steps() -> None:
         for _ in range(120):
             step(world, chance)
         world.check()
+        world.fold.close()
+
+
+def test_keys_come_in_order_however_they_came() -> None:
+    keys = sorted(KEYS + SAME_AT_FIRST)
+    for seed in range(examples(50)):
+        chance, world = random.Random(seed), World()
+        for key in chance.sample(keys, len(keys)):
+            world.set("plain", key, {"seed": seed})
+            if chance.random() < 0.1:
+                world.check("plain")
+        world.check("plain")
         world.fold.close()
 
 
