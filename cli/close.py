@@ -6,7 +6,9 @@ and is said.
 """
 
 import getpass
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -51,41 +53,57 @@ def COMMAND(frame: int, expect: tuple[str, ...], wait: str | None, as_json: bool
     exported, 5 that the export waits.
     """
     where = place.here()
-    tree = _tree(where)
     store = where.open_store()
     settle_dead(where, store)
     report(sweep(where))
-    in_force = Rules.parse(store.rules_text())
-    wait_s = in_force.frames.wait_s if wait is None else _seconds(wait)
-    gathered = gather(store, tree, frame, expect, wait_s)
-    text = rules_text(Git(tree or Path(where.common)), in_force.export.branch)
-    base = None if tree is None else DocumentFiles(tree, text)
-    with progress(f"folding frame {frame}"):
-        closed = store.close_frame(frame, expect=expect, rules_text=text, base=base)
-    guard.refresh(where, Rules.parse(store.rules_text()))
-    edits = TipEdits()
-    exported = _export(where, store, tree, edits)
+    closing = close(where, store, frame, expect=expect, wait_s=_wait_s(store, wait))
     if as_json:
-        print_json(_shape(store, gathered, closed, exported) | {"edits": edits_shape(edits)})
+        print_json(shape(store, closing))
     else:
-        _print(store, gathered, closed, edits, exported)
-    if isinstance(exported, StoreBusy):
-        return BUSY
-    if isinstance(exported, Refused) or exported.refused:
-        return REFUSED
-    return FOUND if closed.rules_error is not None or edits.refused else DONE
+        print_closing(store, closing)
+    return code_of(closing)
 
 
 # What became of the documents: files, a commit, or why neither (the close stands all the same).
 Outcome = Exported | Committed | StoreBusy | Refused
 
 
-def _tree(where: place.Place) -> Path | None:
-    """Return the main working tree, or None where the repository has none."""
-    try:
-        return where.main_tree()
-    except NoMainTree:
-        return None
+class Closing(NamedTuple):
+    """All that a close came to."""
+
+    gathered: Gathered
+    closed: Closed
+    edits: TipEdits
+    exported: Outcome
+
+
+def close(
+    where: place.Place, store: Store, frame: int, *, expect: Sequence[str], wait_s: float
+) -> Closing:
+    """Gather what the streams left, fold, and bring the documents where [export] says.
+
+    A refused or waiting export does not undo the close; it is part of what is returned.
+    """
+    tree = _tree(where)
+    in_force = Rules.parse(store.rules_text())
+    gathered = gather(where, store, frame, expect, wait_s)
+    text = rules_text(Git(tree or Path(where.common)), in_force.export.branch)
+    base = None if tree is None else DocumentFiles(tree, text)
+    with progress(f"folding frame {frame}"):
+        closed = store.close_frame(frame, expect=expect, rules_text=text, base=base)
+    guard.refresh(where, Rules.parse(store.rules_text()))
+    edits = TipEdits()
+    return Closing(gathered, closed, edits, _export(where, store, tree, edits))
+
+
+def code_of(closing: Closing) -> int:
+    """Give the exit code of a close: what stopped the export goes before what was found."""
+    if isinstance(closing.exported, StoreBusy):
+        return BUSY
+    if isinstance(closing.exported, Refused) or closing.exported.refused:
+        return REFUSED
+    found = closing.closed.rules_error is not None or closing.edits.refused
+    return FOUND if found else DONE
 
 
 def _export(where: place.Place, store: Store, tree: Path | None, edits: TipEdits) -> Outcome:
@@ -114,22 +132,34 @@ def rules_text(git: Git, branch: str) -> str | None:
     return None if data is None else data.decode("utf-8", "surrogateescape")
 
 
-def _seconds(text: str) -> float:
+def _tree(where: place.Place) -> Path | None:
+    """Return the main working tree, or None where the repository has none."""
     try:
-        return seconds(text)
+        return where.main_tree()
+    except NoMainTree:
+        return None
+
+
+def _wait_s(store: Store, typed: str | None) -> float:
+    if typed is None:
+        return Rules.parse(store.rules_text()).frames.wait_s
+    try:
+        return seconds(typed)
     except Malformed as malformed:
         raise UsageInvalid(f"--wait: {malformed.reason}.") from malformed
 
 
-def _print(
-    store: Store, gathered: Gathered, closed: Closed, edits: TipEdits, exported: Outcome
-) -> None:
+def print_closing(store: Store, closing: Closing) -> None:
+    """Say what became of the frames that folded, of the deltas, and of the documents."""
+    gathered, closed, edits, exported = closing
     frames = sorted({closed.frame, *(sums.frame for sums in closed.folded)})
     for frame in frames:
         detail = store.frame(frame)
         assert detail is not None, f"frame {frame} has just been closed"
         for line in frame_lines(detail):
             print(line)
+    if isinstance(exported, Committed):
+        print_committed(store, exported, indent=len(f"frame {frames[-1]}   "))
     print_gathered(gathered)
     if closed.rules_error is not None:
         warn(
@@ -138,15 +168,13 @@ def _print(
     print_edits(edits)
     if isinstance(exported, Exported):
         export.print_exported(store, exported)
-    elif isinstance(exported, Committed):
-        print_committed(store, exported)
-    else:
+    elif not isinstance(exported, Committed):
         warn(str(exported))
 
 
-def _shape(
-    store: Store, gathered: Gathered, closed: Closed, exported: Outcome
-) -> dict[str, object]:
+def shape(store: Store, closing: Closing) -> dict[str, object]:
+    """Give a close as JSON."""
+    gathered, closed, edits, exported = closing
     details = [store.frame(sums.frame) for sums in closed.folded]
     return {
         "frame": closed.frame,
@@ -156,6 +184,7 @@ def _shape(
         "state_digest": store.state_digest(),  # the edits taken in included
         "gathered": gathered_shape(gathered),
         "export": _export_shape(store, exported),
+        "edits": edits_shape(edits),
     }
 
 

@@ -8,13 +8,14 @@ from .commit import Committed
 SHORT = 10
 
 
-def print_committed(store: Store, committed: Committed) -> None:
+def print_committed(store: Store, committed: Committed, *, indent: int = 0) -> None:
     """Print the documents and the commit; on stderr what was saved and what was held back."""
+    space = " " * indent
     if committed.commit is not None:
         names = ", ".join(committed.written) or "no document changed"
-        print(f"{names} -> {committed.branch} {committed.commit[:SHORT]}")
+        print(f"{space}{names} -> {committed.branch} {committed.commit[:SHORT]}")
     elif not committed.refused:
-        print(f"{committed.branch} has every document as it should be.")
+        print(f"{space}{committed.branch} has every document as it should be.")
     for ref in committed.rescued:
         warn(f"Edits that were in the way are saved: git show {ref}")
     for withheld in committed.refused:

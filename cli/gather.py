@@ -13,8 +13,12 @@ from pathlib import Path
 from ..store import Refusal, Store
 from ..store.mailbox import sizes
 from ..store.store import MAILBOX
+from . import worktree, worktree_deltas
 from .answer import warn
 from .delta_files import delta_files
+from .errors import NoMainTree
+from .place import Place
+from .worktree import Worktree
 
 POLL_S = 0.25  # between two looks at who has reported
 
@@ -31,20 +35,22 @@ class Gathered:
 
 
 def gather(
-    store: Store, tree: Path | None, frame: int, expect: Sequence[str], wait_s: float
+    where: Place, store: Store, frame: int, expect: Sequence[str], wait_s: float
 ) -> Gathered:
     """Take in what is there until nobody is missing in the frame, or `wait_s` is over.
 
-    Without a main tree there are no delta files, and the mailbox is all.
+    Files lie in the main tree, if there is one, and in the worktrees that stand.
     """
     deadline_s = time.monotonic() + wait_s
     gathered = Gathered()
     seen = None
     while True:
-        files = [] if tree is None else delta_files(tree)
-        looks = (sizes(str(store.folder / MAILBOX)), [_look(file) for file in files])
+        files = _files(where)
+        standing = [each for each in worktree.all_of(where.store) if each.is_made]
+        lying = [*files, *(file for each in standing for file in worktree_deltas.lying(each))]
+        looks = (sizes(str(store.folder / MAILBOX)), [_look(file) for file in lying])
         if looks != seen:
-            _take(store, files, gathered)
+            _take(where, store, files, standing, gathered)
         missing = store.missing(frame, expect)
         left_s = deadline_s - time.monotonic()
         if not missing or left_s <= 0:
@@ -56,14 +62,33 @@ def gather(
         time.sleep(min(POLL_S, left_s))
 
 
-def _take(store: Store, files: list[Path], gathered: Gathered) -> None:
-    collected = store.collect(files)
+def _files(where: Place) -> list[Path]:
+    try:
+        return delta_files(where.main_tree())
+    except NoMainTree:
+        return []
+
+
+def _take(
+    where: Place,
+    store: Store,
+    files: list[Path],
+    standing: Sequence[Worktree],
+    gathered: Gathered,
+) -> None:
+    found = [store.collect(files)]
+    found += [
+        taken
+        for each in standing
+        if (taken := worktree_deltas.collect(where, each, is_over=False)) is not None
+    ]
     drained = store.drain()
-    gathered.events += collected.events + drained.events
-    gathered.copies += collected.copies + drained.copies
-    gathered.quarantined += [*collected.quarantined, *drained.quarantined]
-    gathered.waiting = collected.waiting
-    gathered.left = collected.left
+    gathered.events += sum(each.events for each in found) + drained.events
+    gathered.copies += sum(each.copies for each in found) + drained.copies
+    gathered.quarantined += [refusal for each in found for refusal in each.quarantined]
+    gathered.quarantined += drained.quarantined
+    gathered.waiting = [file for each in found for file in each.waiting]
+    gathered.left = [file for each in found for file in each.left]
 
 
 def _look(file: Path) -> tuple[str, int, int]:

@@ -16,14 +16,16 @@ from .place import Place
 from .worktree import OWN_FOLDER, Worktree
 
 
+def lying(each: Worktree) -> list[Path]:
+    """Return all delta files in a worktree, those too that its commit brought."""
+    return [*_private(each.path), *delta_files(each.path)]
+
+
 def left(common: Path, each: Worktree) -> list[Path]:
     """Return the delta files of a stream, sorted."""
     admin = worktree.admin_folder(common, each)
     tree = worktree.tree_of(admin, each)
-    private = tree / OWN_FOLDER / "deltas"
-    files = []
-    if private.is_dir() and not private.is_symlink() and not private.parent.is_symlink():
-        files = [file for file in private.glob("*.json") if not file.is_symlink()]
+    files = _private(tree)
     shared = delta_files(tree)
     if shared:
         git = Git(tree, git_folder=admin or common, lease=each.nonce)
@@ -50,6 +52,14 @@ def collect(where: Place, each: Worktree, *, is_over: bool = True) -> Collected 
     if is_over:
         _delete(where, each, collected.taken)
     return collected
+
+
+def _private(tree: Path) -> list[Path]:
+    """Return the files of the folder that only this stream is given."""
+    folder = tree / OWN_FOLDER / "deltas"
+    if folder.is_symlink() or folder.parent.is_symlink() or not folder.is_dir():
+        return []
+    return [file for file in folder.glob("*.json") if not file.is_symlink()]
 
 
 def _not_brought(git: Git, tree: Path, start: str, files: list[Path]) -> list[Path]:
