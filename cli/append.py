@@ -13,11 +13,12 @@ from ..kernel import canonical
 from ..kernel.errors import DeltaRejected
 from ..store.append import Appended, append_many
 from ..store.delta import FRAME_MAX, check, complete
+from ..store.errors import NotAStore, StoreMissing, StoreUnwritable
 from ..store.members import members
 from ..store.store import MAILBOX
 from ..store.writer import Writer
 from . import place
-from .errors import UsageInvalid
+from .errors import NotARepository, UsageInvalid
 
 TYPE_CHECKING = False  # typing costs more than this module
 if TYPE_CHECKING:
@@ -80,14 +81,31 @@ def read_arguments(words: list[str], environment: "Mapping[str, str]") -> Argume
 def append(arguments: Arguments) -> int:
     """Append what the arguments name; say what was kept, and on stderr what was not.
 
+    Where the mailbox cannot be written and `run` gave the stream a folder of its own
+    (NEIGHBOR_DELTAS), they are kept there as files.
+
     Raises:
         UsageInvalid, NotARepository, StoreMissing, StoreUnwritable: nothing of it was kept.
     """
-    mailbox = _mailbox()
+    folder = os.environ.get("NEIGHBOR_DELTAS")
+    try:
+        mailbox = _mailbox()
+    except (NotARepository, StoreMissing, NotAStore, PermissionError) as missing:
+        if not folder:
+            raise
+        mailbox, why = "", str(missing)
     pieces = _pieces(arguments)
     with Writer(mailbox) as writer:
         ready = [_completed(piece, arguments, writer.clock.tick()) for piece in pieces]
-        results = append_many(writer, ready, frame=arguments.frame, stream=arguments.stream)
+        try:
+            if mailbox:
+                results = append_many(writer, ready, frame=arguments.frame, stream=arguments.stream)
+        except StoreUnwritable as unwritable:
+            if not folder:
+                raise
+            mailbox, why = "", str(unwritable)
+    if not mailbox and folder:
+        results = _leave(folder, ready, arguments, why)
     if arguments.as_json:
         _print_json(ready, results)
     else:
@@ -96,6 +114,21 @@ def append(arguments: Arguments) -> int:
         if isinstance(error, DeltaRejected):
             print(_said(error), file=sys.stderr)
     return 3 if any(isinstance(each, DeltaRejected) for each in results) else 0
+
+
+def _leave(
+    folder: str, ready: list[bytes], arguments: Arguments, why: str
+) -> "list[Appended | DeltaRejected]":
+    """Keep deltas in the stream's own folder, and say so."""
+    from .append_files import leave
+
+    results = leave(folder, ready, frame=arguments.frame, stream=arguments.stream)
+    print(
+        f"{why.splitlines()[0]}\nSo they are kept as files in {folder}; `neighbor run` collects "
+        "them when the stream ends. Do not send them again.",
+        file=sys.stderr,
+    )
+    return results
 
 
 def _cut(words: list[str]) -> tuple[dict[str, list[str]], list[str]]:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -192,3 +193,38 @@ def test_append_loads_nothing_heavy(taken_in: Path) -> None:
     )
     loaded = set(done.stderr.decode().split()) - set(idle.stderr.decode().split())
     assert not loaded & set(HEAVY)
+
+
+@pytest.fixture
+def sandboxed(taken_in: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """The site as a stream in a sandbox sees it: a mailbox that nobody can write, not even root."""
+    mailbox = taken_in / ".git" / "goodneighbor" / "mailbox"
+    kept = mailbox.rename(tmp_path / "mailbox")
+    mailbox.symlink_to("/proc/self" if Path("/proc/self").exists() else "/dev")
+    deltas = tmp_path / "deltas"
+    deltas.mkdir()
+    monkeypatch.setenv("NEIGHBOR_DELTAS", str(deltas))
+    yield deltas
+    mailbox.unlink()
+    kept.rename(mailbox)
+
+
+def test_where_the_mailbox_cannot_be_written_deltas_are_left_as_files(
+    sandboxed: Path, neighbor: Neighbor
+) -> None:
+    words = ("append", "--frame", "1", "--stream", "s1")
+    done = neighbor(*words, stdin=b'{"x": [1]}')
+    assert "kept as files" in done.err
+    neighbor(*words, stdin=b"{", code=3)  # kept too, for quarantine
+    sizes = sorted(file.stat().st_size for file in sandboxed.iterdir())
+    assert sizes[0] == 1
+    (first,) = (file for file in sandboxed.glob("*.json") if file.stat().st_size > 1)
+    delta = json.loads(first.read_bytes())
+    assert (delta["frame"], delta["stream_id"], delta["x"]) == (1, "s1", [1])
+
+
+def test_without_a_folder_of_its_own_a_sandboxed_stream_is_refused(
+    sandboxed: Path, neighbor: Neighbor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NEIGHBOR_DELTAS")
+    neighbor("append", "--frame", "1", "--stream", "s1", stdin=b"{}", code=3)
