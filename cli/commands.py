@@ -9,6 +9,7 @@ MODULES = {
     "init": "init",
     "append": "append_command",
     "drain": "drain",
+    "run": "run",
     "frame": "frame",
     "worktree": "worktree_command",
     "export": "export",

@@ -11,6 +11,7 @@ GoodneighborError
 └── Refused              a person decides
     ├── NotARepository   change into one
     ├── NoMainTree       go where the documents lie
+    ├── NothingToStartFrom  commit something first
     ├── InitRefused      settle what is named, then `neighbor init` again
     ├── GuardRefused     settle what is named, then `neighbor guard install` again
     ├── EditsInTheWay    edits of the files an export writes: absorb, commit or rescue them
@@ -63,6 +64,17 @@ class NoMainTree(Refused):
         super().__init__(
             f"No main working tree: {common} is bare, or its tree cannot be told from here.\n"
             "Run the command in the main working tree (`git worktree list` names it first)."
+        )
+
+
+class NothingToStartFrom(Refused):
+    """The repository has no commit that a worktree could begin at."""
+
+    def __init__(self, tree: "Path") -> None:
+        self.tree = tree
+        super().__init__(
+            f"No stream was started: {tree} has no commit yet that worktrees could begin at.\n"
+            "Make one with `git commit`, or `neighbor init --commit`."
         )
 
 
@@ -124,6 +136,19 @@ class WorktreeHeld(StoreBusy):
             self,
             f"Not removed: worktree {path} is held by {by}.\n"
             "Nothing was touched. End that first, or wait; then run the command again.",
+        )
+
+
+class RunBusy(StoreBusy):
+    """Another `neighbor run` is at work in the repository."""
+
+    def __init__(self, pids: "Sequence[int]") -> None:
+        self.pids = tuple(pids)
+        who = f" (process {', '.join(map(str, pids))})" if pids else ""
+        GoodneighborError.__init__(
+            self,
+            f"Another `neighbor run` is at work in this repository{who}.\n"
+            "Its frames close in their order; run again when it is done.",
         )
 
 

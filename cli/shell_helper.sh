@@ -1,4 +1,5 @@
-# shellcheck shell=sh disable=SC2154 # neighbor_program is assigned above
+# shellcheck shell=sh
+# shellcheck disable=SC2154 # neighbor_program is assigned above
 # A script's end and its commands' time, done right in any POSIX shell: `eval "$(neighbor shell-helper)"`.
 #
 #     neighbor_at_exit 'rm -rf "$folder"'      when the script ends, however it ends: once, the last first

@@ -51,12 +51,22 @@ git add state
 git commit --quiet --message 'The state before'
 neighbor init --commit
 
-say 'A frame'
-neighbor frame open 1 --stream stream-1
-echo '{"posts_created": [{"number": 1, "author": "ada"}]}' |
-    neighbor append --frame 1 --stream stream-1
-neighbor frame close 1
+say 'A frame of four streams'
+cat >agent.sh <<'END'
+#!/bin/sh
+echo '{"posts_created": [{"number": 9, "author": "ada"}]}' | neighbor append
+END
+chmod +x agent.sh
+git add agent.sh
+git commit --quiet --message 'An agent'
+neighbor run --streams 4 -- ./agent.sh
 neighbor frame show 1
+
+say 'A frame by hand'
+neighbor frame open 2 --stream stream-1
+echo '{"posts_created": [{"number": 1, "author": "ada"}]}' |
+    neighbor append --frame 2 --stream stream-1
+neighbor frame close 2
 
 say 'Wiped, and put right'
 cp state/agents.json ../before.json

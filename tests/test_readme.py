@@ -55,12 +55,11 @@ def stashed(repository: Path) -> Path:
     return repository
 
 
-def transcript() -> list[tuple[str, list[str]]]:
-    """Return the README's terminal transcript as (command, lines shown)."""
-    found = re.search(r"^```console\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-    assert found is not None
+def transcript(number: int) -> list[tuple[str, list[str]]]:
+    """Return one of the README's terminal transcripts as (command, lines shown)."""
+    found = re.findall(r"^```console\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
     typed: list[tuple[str, list[str]]] = []
-    for line in found.group(1).splitlines():
+    for line in found[number].splitlines():
         if line.startswith("$ "):
             typed.append((line[2:], []))
         else:
@@ -75,9 +74,41 @@ def pattern(shown: list[str]) -> str:
 
 
 def test_the_transcript_is_what_happens(stashed: Path) -> None:
-    for command, shown in transcript():
+    for command, shown in transcript(0):
         printed = shell(stashed, command)
         assert re.fullmatch(pattern(shown), printed), f"$ {command}\n{printed}"
+
+
+# Ten posts a stream, of which one is another's; stream-4 crashes.
+AGENT = """\
+#!/bin/sh
+[ "$NEIGHBOR_STREAM" != stream-4 ] || exit 1
+first=${NEIGHBOR_STREAM#stream-}0
+posts=$(for n in 0 1 2 3 4 5 6 7 8 9; do
+    number=$((first + n))
+    [ $number != 30 ] || number=10
+    printf '{"number": %s, "author": "ada", "channel": "general"},' $number
+done)
+seen=; [ "$first" != 20 ] || seen='"quiet"'
+echo "{\\"posts_created\\": [${posts%,}], \\"observations\\": [$seen]}" | neighbor append
+"""
+
+
+def test_the_fleets_transcript_is_what_happens(repository: Path) -> None:
+    """But for what is told of it meanwhile on stderr, and the commit's name."""
+    (repository / "state").mkdir()
+    for name, body in fleet.BASE.items():
+        (repository / "state" / f"{name}.json").write_bytes(body)
+    rules = f"{fleet.RULES}\n[export]\ncommit = true\n"
+    (repository / "neighbor.toml").write_text(rules, encoding="utf-8")
+    (repository / "agent.sh").write_text(AGENT, encoding="utf-8")
+    (repository / "agent.sh").chmod(0o755)
+    shell(repository, "git add . && git commit --quiet --message 'Before'")
+    shell(repository, "neighbor init --commit && neighbor frame close 404")
+    ((command, shown),) = transcript(1)
+    printed = shell(repository, f"{command} 2>told")
+    lines = [re.sub(r"[0-9a-f]{10}$", "9f3c1e2b07", line) for line in printed.splitlines()]
+    assert lines == shown, (repository / "told").read_text("utf-8")
 
 
 def indented_commands(heading: str) -> list[str]:

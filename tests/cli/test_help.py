@@ -12,6 +12,7 @@ import pytest
 from goodneighbor.cli.command import Command
 from goodneighbor.cli.commands import MODULES, neighbor
 from goodneighbor.cli.demo_site import make_program
+from goodneighbor.cli.git import Git
 
 from .. import fleet
 from .conftest import Neighbor
@@ -36,6 +37,14 @@ EXAMPLES = [
     if isinstance(found, Command)
     for example in found.examples
 ]
+
+
+FLEET = """
+[runs.fleet]
+streams = 2
+stagger = "0s"
+command = "./agent.sh"
+"""
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -85,8 +94,11 @@ def test_every_example_runs(
 
 def _play(site: Path, neighbor: Neighbor) -> None:
     """Bring the site where the examples are typed: frame 404 closed, a delta file, frame 405 open,
-    and in quarantine a delta file that was rewritten after it was collected."""
-    (site / "neighbor.toml").write_text(fleet.RULES)
+    in quarantine a delta file that was rewritten after it was collected, and a fleet to run."""
+    (site / "neighbor.toml").write_text(fleet.RULES + FLEET)
+    (site / "agent.sh").write_text("#!/bin/sh\necho '{}' | neighbor append\n")
+    (site / "agent.sh").chmod(0o755)
+    Git(site).commit_only(["agent.sh"], "An agent")
     neighbor("init")
     collected = site / "state" / "stream_deltas" / "frame-404-stream-1.json"
     collected.parent.mkdir()
