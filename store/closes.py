@@ -42,7 +42,7 @@ def since(cursor: Cursor, frame: int | None = None) -> list[Close]:
     """Return the closes at or above a frame (all without one), in the order of the log."""
     cursor.execute(
         "SELECT position, frame, body FROM event WHERE kind = 'close' AND frame >= ?"
-        " ORDER BY position",
+        " ORDER BY frame, position",  # as they stand; by position alone SQLite walks all of the log
         (LOWEST if frame is None else frame,),
     )
     return [_close(*row) for row in cursor]
