@@ -9,8 +9,9 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .errors import DeltaRejected, GoodneighborError, JsonRejected, KernelLimit, RulesInvalid
-    from .fold import Changed, Event, Fold, Folded, Packed, Receipt, UnitReceipt
+    from .fold import Changed, Event, Fold, Folded, Receipt, UnitReceipt
     from .meaning import Conflict, Merged, diff, merge3
+    from .packing import Packer
     from .rules import Rules
     from .text import canonical, crc32c, format_instant, instant
 
@@ -24,7 +25,7 @@ _HOMES = {
     "Fold": "fold",
     "Event": "fold",
     "Folded": "fold",
-    "Packed": "fold",
+    "Packer": "packing",
     "Changed": "fold",
     "Receipt": "fold",
     "UnitReceipt": "fold",
@@ -52,7 +53,7 @@ __all__ = [
     "JsonRejected",
     "KernelLimit",
     "Merged",
-    "Packed",
+    "Packer",
     "Receipt",
     "Rules",
     "RulesInvalid",

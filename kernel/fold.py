@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 
 from ._kernel import ffi, lib
 from .errors import GoodneighborError, KernelLimit
-from .packing import EVENT_SIZE, Row, pack
+from .packing import BATCH, EVENT, Packer, Row
 from .rules import Rules
 from .text import MEMORY_MAX, status_error
 
@@ -19,7 +19,7 @@ from .text import MEMORY_MAX, status_error
 _ROW = Struct("<QQIIII")
 _RECEIPT = Struct("<7I")
 _LINE = Struct("<QIIIIBBBx4x")
-assert ffi.sizeof("gn_event") == EVENT_SIZE and _ROW.size == ffi.sizeof("gn_row")
+assert ffi.sizeof("gn_event") == EVENT.size and _ROW.size == ffi.sizeof("gn_row")
 assert _RECEIPT.size == ffi.sizeof("gn_receipt") and _LINE.size == ffi.sizeof("gn_line")
 
 _ANSWERS = ("const gn_receipt **", "const gn_line **", "uint64_t *", "const uint8_t **")
@@ -124,14 +124,6 @@ class Folded:
             return UnitReceipt(text, 0, _OUTCOMES[outcome], _REASONS[reason], "")
         name = "ops" if source == lib.GN_SOURCE_OPS else self._fold._sources[source_index]
         return UnitReceipt(name, item, _OUTCOMES[outcome], _REASONS[reason], text)
-
-
-class Packed:
-    """The events of one frame as the kernel reads them, made in one thread, folded in another."""
-
-    def __init__(self, events: Sequence[Row]) -> None:
-        self.events = events
-        self.text, self.table = _packed(events)
 
 
 class Fold:
@@ -247,20 +239,24 @@ class Fold:
             bytes(ffi.buffer(line_text[0], text_size)),
         )
 
-    def advance(self, packed: Packed) -> None:
+    def advance(self, packer: Packer) -> None:
         """Fold the events of one frame, and keep no receipts; other threads run meanwhile.
 
-        Raises: as `run`.
+        Raises:
+            DeltaRejected, KernelLimit: as `run`.
         """
+        text, table = packer.packed()
+        packed = ffi.from_buffer("gn_event[]", table)
         out = [ffi.new(kind) for kind in _ANSWERS]
         event_at, position = ffi.new("uint64_t *"), ffi.new("uint64_t *")
         self._calls += 1
-        count = len(packed.events)
-        status = lib.gn_fold_run(
-            self._handle, packed.text, packed.table, count, *out, event_at, position
-        )
+        status = lib.gn_fold_run(self._handle, text, packed, packer.count, *out, event_at, position)
         if status != lib.GN_OK:
-            raise _event_error(status, packed.events, event_at[0], position[0])
+            raise _event_error(status, _unpacked(text, table), event_at[0], position[0])
+
+    def changed(self) -> list[Changed]:
+        """Return the rows that the last frame changed, before the handle's next call."""
+        return self._read_changed()
 
     def document(self, name: str, form: str = "pretty") -> bytes:
         """Write a whole document from what is loaded, "pretty" (final newline) or "compact"."""
@@ -340,8 +336,26 @@ def _unwritten(size: int) -> bytes:
 
 def _packed(events: Sequence[Row]) -> tuple[bytes, object]:
     """Return the events' bytes in one buffer, and their table."""
-    text, table = pack(events)
+    packer = Packer()
+    for first in range(0, len(events), BATCH):
+        packer.add(events[first : first + BATCH])
+    text, table = packer.packed()
     return text, ffi.from_buffer("gn_event[]", table)
+
+
+def _unpacked(text: bytes, table: bytes) -> list[Row]:
+    """Read events back, for an error that names one."""
+    return [
+        (
+            identity,
+            frame,
+            utc_us,
+            text[name_at : name_at + name_size].decode(),
+            bool(own),
+            text[at : at + size],
+        )
+        for at, size, name_size, name_at, utc_us, frame, own, identity in EVENT.iter_unpack(table)
+    ]
 
 
 def _event_error(

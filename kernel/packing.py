@@ -1,58 +1,68 @@
 """Events as the kernel reads them: their bytes in one buffer, and a table of where each lies.
 
 The fact not to miss: this runs for every event of a replay, beside a fold of a microsecond. So it
-goes by columns, each a loop in C, and packs a batch of rows with one call.
+goes by columns, each a loop in C, and a batch at a time: what was just read is still in the
+processor's cache, and its memory is used again for the next batch.
 
-    text     body body body ... stream stream ...      a stream's name stands there once
+    text     body body body ... stream ...  body body ...     a stream's name stands there once
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import accumulate, chain, islice
+from itertools import accumulate, chain
 from struct import Struct
 
 Row = tuple[bytes, int, int | None, str, bool, bytes]  # as fold.Event: id, frame, utc_us, ...
 
 NO_TIME = -(1 << 63)
-EVENT_SIZE = 56
-_FIELDS = "QIIQqiI16s"  # gn_event in abi.h
-_FIELD_COUNT = 8
-_BATCH = 128
-_ONE, _MANY = Struct("<" + _FIELDS), Struct("<" + _FIELDS * _BATCH)
-assert _ONE.size == EVENT_SIZE and _MANY.size == EVENT_SIZE * _BATCH
+BATCH = 128
+_FIELDS = "QIIQqiI16s"
+EVENT = Struct("<" + _FIELDS)  # gn_event in abi.h
+_EVENTS = Struct("<" + _FIELDS * BATCH)
+assert _EVENTS.size == EVENT.size * BATCH, "no field is padded"
 
 
-def pack(events: Sequence[Row]) -> tuple[bytes, bytearray]:
-    """Return the events' bytes, and their table."""
-    if not events:
-        return b"", bytearray()
-    ids, frames, times, streams, owns, bodies = zip(*events, strict=True)
-    starts = list(accumulate(map(len, bodies), initial=0))
-    names = {name: name.encode() for name in dict.fromkeys(streams)}
-    at = dict(zip(names, accumulate(map(len, names.values()), initial=starts[-1]), strict=False))
-    sizes = {name: len(encoded) for name, encoded in names.items()}
-    if None in times:
-        times = tuple(NO_TIME if time is None else time for time in times)
-    rows = zip(
-        starts,
-        map(len, bodies),
-        map(sizes.__getitem__, streams),
-        map(at.__getitem__, streams),
-        times,
-        frames,
-        owns,
-        ids,
-        strict=False,  # `starts` has one more: where the bodies end
-    )
-    return b"".join((*bodies, *names.values())), _table(len(events), rows)
+class Packer:
+    """Takes the events of one frame, best in batches of BATCH."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._texts: list[bytes] = []
+        self._tables: list[bytes] = []
+        self._size = 0  # of all texts
+        self._at: dict[str, int] = {}  # where each stream's name begins
+        self._name_sizes: dict[str, int] = {}
+
+    def add(self, events: Sequence[Row]) -> None:
+        """Take some events; one at least."""
+        ids, frames, times, streams, owns, bodies = zip(*events, strict=True)
+        starts = list(accumulate(map(len, bodies), initial=self._size))
+        names = self._new_names(streams, starts.pop())
+        if None in times:
+            times = tuple(NO_TIME if time is None else time for time in times)
+        sizes = map(len, bodies)
+        name_sizes = map(self._name_sizes.__getitem__, streams)
+        ats = map(self._at.__getitem__, streams)
+        rows = zip(starts, sizes, name_sizes, ats, times, frames, owns, ids, strict=True)
+        self._texts.append(b"".join((*bodies, *names)))
+        self._tables.append(_table(len(events), rows))
+        self._size += len(self._texts[-1])
+        self.count += len(events)
+
+    def packed(self) -> tuple[bytes, bytes]:
+        """Return the events' bytes, and their table."""
+        return b"".join(self._texts), b"".join(self._tables)
+
+    def _new_names(self, streams: Iterable[str], at: int) -> list[bytes]:
+        """Place names not met before behind the bodies, from `at` on."""
+        names = []
+        for name in set(streams) - self._at.keys():
+            names.append(name.encode())
+            self._at[name], self._name_sizes[name] = at, len(names[-1])
+            at += len(names[-1])
+        return names
 
 
-def _table(count: int, rows: Iterable[tuple[object, ...]]) -> bytearray:
-    table = bytearray(count * EVENT_SIZE)
-    fields = chain.from_iterable(rows)
-    whole = count - count % _BATCH
-    for first in range(0, whole, _BATCH):
-        batch = islice(fields, _BATCH * _FIELD_COUNT)
-        _MANY.pack_into(table, first * EVENT_SIZE, *batch)
-    for index in range(whole, count):
-        _ONE.pack_into(table, index * EVENT_SIZE, *islice(fields, _FIELD_COUNT))
-    return table
+def _table(count: int, rows: Iterable[tuple[object, ...]]) -> bytes:
+    if count == BATCH:
+        return _EVENTS.pack(*chain.from_iterable(rows))
+    return b"".join(EVENT.pack(*row) for row in rows)

@@ -4,7 +4,7 @@ The fact not to miss: a frame folds when its last event is known, and for nearly
 the first close at or above it comes by. Late events stand behind that close, so they are looked up
 before (the index on frame and position finds them), and wait for their frame.
 
-    read, place, pack  ->  queue of one  ->  fold          two threads: the kernel lets Python run
+    read, place, pack  ->  one frame ahead of  ->  fold     two threads: the kernel lets Python run
 
 Versions, receipts and digests are what `replay.py` makes; this is the state alone, in a fraction of
 the time, and the chain is not checked.
@@ -12,20 +12,19 @@ the time, and the chain is not checked.
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
 from typing import NamedTuple
 
-from ..kernel import Fold, Packed, Rules
+from ..kernel import Fold, Packer, Rules
+from ..kernel.packing import BATCH, Row
 from . import closes, log
 from .engine import Cursor
 from .schedule import Close, Header, Schedule
 
-_COLUMNS = "id, frame, utc_us, stream, kind = 'own', body"
+COLUMNS = "id, frame, utc_us, stream, kind = 'own', body"
 
 _NOTHING = Close(0, log.LOWEST, 0, b"")  # before the first
-
-Row = tuple[bytes, int, int | None, str, bool, bytes]
 
 
 class Refolded(NamedTuple):
@@ -40,25 +39,25 @@ class _Frame(NamedTuple):
     """A frame that has all its events, and the rules it folds under."""
 
     rules: bytes
-    events: list[Row]
+    events: Packer
 
 
 def refold(cursor: Cursor, seed: bytes) -> Refolded:
     """Fold the whole log in memory."""
     in_log = closes.since(cursor)
     schedule = Schedule(in_log)
-    state = _State(cursor, seed)
+    named = {close.rules for close in in_log}
+    state = _State({digest: closes.rules(cursor, digest) for digest in named}, seed)
     frames = events = 0
     try:
         with ThreadPoolExecutor(1) as kernel:
             folding: Future[None] | None = None
             for frame in _frames(cursor, in_log, schedule):
-                packed = Packed(frame.events)
                 if folding is not None:
                     folding.result()
-                folding = kernel.submit(state.advance, frame.rules, packed)
+                folding = kernel.submit(state.advance, frame.rules, frame.events)
                 frames += 1
-                events += len(frame.events)
+                events += frame.events.count
             if folding is not None:
                 folding.result()
         return Refolded(state.taken(), frames, events)
@@ -70,24 +69,23 @@ def refold(cursor: Cursor, seed: bytes) -> Refolded:
 class _State:
     """The handle that folds, changed for another where the rules change."""
 
-    def __init__(self, cursor: Cursor, seed: bytes) -> None:
+    def __init__(self, rules: dict[bytes, Rules], seed: bytes) -> None:
         self._seed = seed
-        self._rules = _rules_by_digest(cursor)
+        self._rules = rules  # by digest
         self._fold: Fold | None = None
         self._digest = b""
         # What every entity is, kept only where handles change: a handle hands on what it changed.
         self._kept: dict[tuple[str, bytes], bytes | None] = {}
 
-    def advance(self, digest: bytes, packed: Packed) -> None:
+    def advance(self, digest: bytes, events: Packer) -> None:
         """Fold one frame under its rules."""
         if digest != self._digest:
             self._change(digest)
         assert self._fold is not None
-        if len(self._rules) == 1:
-            self._fold.advance(packed)
-            return
-        for document, key, body in self._fold.run(packed.events).changed:
-            self._kept[document, key] = body
+        self._fold.advance(events)
+        if len(self._rules) > 1:
+            for document, key, body in self._fold.changed():
+                self._kept[document, key] = body
 
     def taken(self) -> Fold:
         """Return the handle; the caller closes it."""
@@ -115,18 +113,15 @@ class _State:
             self._fold.recount()
 
 
-def _rules_by_digest(cursor: Cursor) -> dict[bytes, Rules]:
-    named = {close.rules for close in closes.since(cursor)}
-    return {digest: closes.rules(cursor, digest) for digest in named}
-
-
 def _frames(cursor: Cursor, in_log: Sequence[Close], schedule: Schedule) -> Iterator[_Frame]:
     """Yield the frames in their order, each with all events that fold in it."""
     waiting = _late(cursor, in_log, schedule)
     last = _NOTHING
     for close in _first_closes(in_log):
         for number, rows in _between(cursor, last, close):
-            waiting.setdefault(number, []).extend(rows)
+            packer = waiting.setdefault(number, Packer())
+            while batch := tuple(islice(rows, BATCH)):
+                packer.add(batch)
         for number in sorted(number for number in waiting if number <= close.frame):
             yield _Frame(schedule.rules(number), waiting.pop(number))
         last = close
@@ -138,21 +133,20 @@ def _first_closes(in_log: Sequence[Close]) -> Iterator[Close]:
         yield next(again)
 
 
-def _between(cursor: Cursor, last: Close, close: Close) -> Iterator[tuple[int, list[Row]]]:
-    """Yield the events between two closes that neither had passed when they came, by frame."""
+def _between(cursor: Cursor, last: Close, close: Close) -> Iterator[tuple[int, Iterator[Row]]]:
+    """Return the events between two closes that neither had passed when they came, by frame."""
     rows = cursor.scan(
-        f"SELECT {_COLUMNS} FROM event WHERE position > ? AND position < ? AND frame > ?"
+        f"SELECT {COLUMNS} FROM event WHERE position > ? AND position < ? AND frame > ?"
         " AND kind <> 'close' ORDER BY position",
         (last.position, close.position, last.frame),
     )
-    for number, together in groupby(rows, key=itemgetter(1)):
-        yield number, list(together)
+    return groupby(rows, key=itemgetter(1))
 
 
-def _late(cursor: Cursor, in_log: Sequence[Close], schedule: Schedule) -> dict[int, list[Row]]:
+def _late(cursor: Cursor, in_log: Sequence[Close], schedule: Schedule) -> dict[int, Packer]:
     """Return the events that a close had passed when they came, by the frame they fold in."""
     positions = {close.position for close in in_log}
-    waiting: dict[int, list[Row]] = {}
+    waiting: dict[int, Packer] = {}
     below = log.LOWEST
     for close in _first_closes(in_log):
         cursor.execute(
@@ -162,13 +156,13 @@ def _late(cursor: Cursor, in_log: Sequence[Close], schedule: Schedule) -> dict[i
         behind = [Header(*row) for row in cursor.fetchall() if row[0] not in positions]
         for header, row in zip(behind, _rows(cursor, behind), strict=True):
             if (place := schedule.place(header)) is not None:
-                waiting.setdefault(place.frame, []).append(row)
+                waiting.setdefault(place.frame, Packer()).add([row])
         below = close.frame
     return waiting
 
 
 def _rows(cursor: Cursor, headers: Sequence[Header]) -> Iterator[Row]:
     return cursor.each(
-        f"SELECT {_COLUMNS} FROM event WHERE position = ?",
+        f"SELECT {COLUMNS} FROM event WHERE position = ?",
         ((header.position,) for header in headers),
     )
