@@ -176,11 +176,14 @@ class TreeLife:
 def waking(numbers: Iterable[int], handler: Callable[[int], object]) -> Iterator[int]:
     """Yield a descriptor that can be read when a child has ended or one of these signals came.
 
-    A signal that our caller ignores (nohup, a shell's `&`) stays ignored.
+    A signal that our caller ignores (nohup, a shell's `&`) stays ignored. After one of them came
+    they all are: this process is on its clean end, and a second one must not spoil it.
     """
+    came: set[int] = set()
 
     def handle(number: int, _frame: FrameType | None) -> None:
         if number != signal.SIGCHLD:
+            came.add(number)
             handler(number)
 
     reading, writing = os.pipe()
@@ -193,7 +196,8 @@ def waking(numbers: Iterable[int], handler: Callable[[int], object]) -> Iterator
         yield reading
     finally:
         for number, handled in before.items():
-            signal.signal(number, handled)
+            ends = came and number != signal.SIGCHLD
+            signal.signal(number, signal.SIG_IGN if ends else handled)
         signal.set_wakeup_fd(before_fd)
         os.close(reading)
         os.close(writing)

@@ -9,6 +9,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from goodneighbor.store import Store
+
 from .. import fleet
 
 NEIGHBOR = (sys.executable, "-m", "goodneighbor.cli")
@@ -31,6 +33,29 @@ class Ran(NamedTuple):
     def streams(self) -> dict[str, dict[str, Any]]:
         """Return the streams of the first frame by name."""
         return {each["stream"]: each for each in self.json["frames"][0]["streams"]}
+
+
+def make_site(repository: Path) -> Path:
+    """Fill a repository: frames are committed, and frame 404 has closed."""
+    (repository / "state" / "stream_deltas").mkdir(parents=True)
+    for name, data in fleet.BASE.items():
+        (repository / "state" / f"{name}.json").write_bytes(data + b"\n")
+    (repository / "neighbor.toml").write_text(RULES, encoding="utf-8")
+    (repository / ".gitignore").write_text("*.env\n", encoding="utf-8")
+    (repository / "notes").mkdir()
+    (repository / "notes" / "plan.txt").write_text("as committed\n", encoding="utf-8")
+    (repository / "state" / "stream_deltas" / ".keep").touch()
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "--message", "A site")
+    run(repository, "init", "--commit")
+    run(repository, "frame", "close", "404")
+    return repository
+
+
+def check_after(site: Path) -> None:
+    """Hold a site against what must be true after any run: nothing left over, a store in order."""
+    assert left_over(site) == []
+    assert Store.open(site / ".git" / "goodneighbor").verify() == []
 
 
 def environment() -> dict[str, str]:

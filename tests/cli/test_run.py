@@ -6,11 +6,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from goodneighbor.store import Store
 
-from .. import fleet
 from ..effort import EFFORT
-from .running import POST, RULES, bodies, git, left_over, run
+from .running import POST, RULES, bodies, check_after, git, make_site, run
 
 APPEND = f"echo '{POST % 1}' | neighbor append"
 FRAME = 405
@@ -18,23 +16,10 @@ FRAME = 405
 
 @pytest.fixture
 def site(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A site whose frames are committed, with frame 404 closed; verified when the test is over."""
+    """The site, of which a run must leave nothing but its frame."""
     monkeypatch.delenv("NEIGHBOR_STORE", raising=False)
-    (repository / "state" / "stream_deltas").mkdir(parents=True)
-    for name, data in fleet.BASE.items():
-        (repository / "state" / f"{name}.json").write_bytes(data + b"\n")
-    (repository / "neighbor.toml").write_text(RULES, encoding="utf-8")
-    (repository / ".gitignore").write_text("*.env\n", encoding="utf-8")
-    (repository / "notes").mkdir()
-    (repository / "notes" / "plan.txt").write_text("as committed\n", encoding="utf-8")
-    (repository / "state" / "stream_deltas" / ".keep").touch()
-    git(repository, "add", ".")
-    git(repository, "commit", "--quiet", "--message", "A site")
-    run(repository, "init", "--commit")
-    run(repository, "frame", "close", "404")
-    yield repository
-    assert left_over(repository) == []
-    assert Store.open(repository / ".git" / "goodneighbor").verify() == []
+    yield make_site(repository)
+    check_after(repository)
 
 
 # Every way a stream can end: its command, the status it must get, and the reason of a fallback.
