@@ -3,7 +3,7 @@
     processes ended -> deltas into the log -> unsaved work rescued -> worktrees and branches away
     -> leases away -> trash emptied
 
-Everything that starts work does it first. With nothing to sweep it costs a look at three folders.
+Everything that starts work does it first. With nothing to sweep it costs a look at some folders.
 The fact not to miss: only what carries our record, our lease or our nonce is touched, and a lease's
 file goes last, because it is by its nonce that its processes are found.
 """
@@ -14,13 +14,15 @@ from pathlib import Path
 
 from ..kernel.errors import GoodneighborError
 from ..store.step import reached
-from . import intent, lease, stray, trash, worktree, worktree_remove
+from . import intent, lease, refs, rescue, stray, trash, worktree, worktree_remove
 from .answer import counted, warn
 from .lease import Held, Process
 from .place import Place
 from .worktree import Claim, Worktree
 from .worktree_lock import WorktreeLock
 from .worktree_remove import Removed
+
+_REFS = (rescue.PREFIX, "refs/heads/dc")  # nobody else writes there
 
 
 @dataclass
@@ -33,7 +35,7 @@ class Swept:
     deltas: int = 0
     branches: list[str] = field(default_factory=list)
     leases: list[str] = field(default_factory=list)
-    files: list[Path] = field(default_factory=list)  # half-made leases and records
+    files: list[Path] = field(default_factory=list)  # half-made leases and records, git's locks
     trash: int = 0
     stayed: list[tuple[str, str]] = field(default_factory=list)
 
@@ -58,6 +60,7 @@ def sweep(where: Place, *, dry_run: bool = False, is_thorough: bool = False) -> 
     if any(found):
         _sweep_dead(where, found, swept, dry_run=dry_run)
     _sweep_half_made(store, swept, dry_run=dry_run)
+    _sweep_locks(Path(where.common), swept, dry_run=dry_run)
     _sweep_trash(store, swept, dry_run=dry_run, is_thorough=is_thorough)
     return swept
 
@@ -174,6 +177,18 @@ def _sweep_half_made(store: Path, swept: Swept, *, dry_run: bool) -> None:
             torn = [file for file in torn if file.exists()]
             intent.pending(store, worktree.KIND)
     swept.files += torn
+
+
+def _sweep_locks(common: Path, swept: Swept, *, dry_run: bool) -> None:
+    """Take away the locks of refs of ours that a git left which was killed while it wrote them.
+
+    A living git holds one for some milliseconds; it goes when it stays the same for seconds.
+    """
+    for folder in _REFS:
+        for lock in sorted((common / folder).rglob("*.lock")):
+            swept.files.append(lock)
+            if not dry_run:
+                refs.free(common, lock.relative_to(common).as_posix().removesuffix(".lock"))
 
 
 def _sweep_trash(store: Path, swept: Swept, *, dry_run: bool, is_thorough: bool) -> None:

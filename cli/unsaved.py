@@ -101,7 +101,7 @@ def alone(common: Path, commit: str, branch: str) -> bool:
 
 def _git(common: Path, admin: Path | None, each: Worktree, tree: Path) -> tuple[Git, bool]:
     """Return git in the worktree on a copy of its index, and whether there was one to copy."""
-    folder = admin if admin is not None and worktree.is_complete(admin) else common
+    folder = admin if admin is not None and worktree.is_usable(common, admin) else common
     beside = folder / (INDEX_BESIDE if folder == admin else f"{INDEX_BESIDE}-{each.nonce}")
     for name in (beside.name, f"{beside.name}.lock"):
         beside.with_name(name).unlink(missing_ok=True)

@@ -4,7 +4,8 @@ Its record is an intent of the kind "worktree". Who holds it is told by no pid:
 
     making    the process that makes it (or takes it away) holds a lock on the record's file
     leased    the lease that the record names is held by a living process (`run`)
-    pinned    by a person, until `neighbor worktree remove`
+    pinned    by a person, until `neighbor worktree remove`; from when it begins to take the tree
+              away, the record's name says `-going`: a rename, for it must work on a full disk
 
 What nobody holds is a dead process's, and is swept. git's own folder for it carries the record's
 nonce as the reason of its lock, so that a half-made one is known from somebody else's; and that
@@ -16,12 +17,14 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..store.disk import DISK
 from . import intent
 from .git import Git
 from .intent import Intent
 
 KIND = "worktree"
 PINNED = ""
+_GOING = "-going"
 OWN_FOLDER = ".goodneighbor"  # in the worktree; its own .gitignore keeps it out of everything
 
 
@@ -41,12 +44,13 @@ class Worktree:
 
     @property
     def nonce(self) -> str:
-        return self.record.file.stem.removeprefix(f"{KIND}-")
+        return self.record.file.stem.removeprefix(f"{KIND}-").removesuffix(_GOING)
 
     @property
     def is_pinned(self) -> bool:
-        """A pin counts from when the worktree is whole."""
-        return self.is_made and self.lease == PINNED
+        """A pin counts from when the worktree is whole until it begins to go."""
+        is_going = self.record.file.stem.endswith(_GOING)
+        return self.is_made and self.lease == PINNED and not is_going
 
     @property
     def reason(self) -> str:
@@ -102,6 +106,17 @@ def change(worktree: Worktree, *, is_made: bool) -> Worktree:
     return replace(changed, record=intent.change(worktree.record, facts_of(changed)))
 
 
+def going(worktree: Worktree) -> Worktree:
+    """Say durably that a worktree goes, whoever had pinned it; the claim is held, and stays."""
+    file = worktree.record.file
+    if file.stem.endswith(_GOING):
+        return worktree
+    renamed = file.with_name(f"{file.stem}{_GOING}{file.suffix}")
+    DISK.rename(str(file), str(renamed))
+    DISK.flush_folder(str(file.parent))
+    return replace(worktree, record=replace(worktree.record, file=renamed))
+
+
 def all_of(store: Path) -> list[Worktree]:
     """Return the worktrees that have a record, in the order of their streams."""
     found = [of_record(record) for record in intent.look(store, KIND)]
@@ -135,9 +150,12 @@ def tree_of(admin: Path | None, worktree: Worktree) -> Path:
     return Path(named).parent if named else worktree.path
 
 
-def is_complete(admin: Path) -> bool:
-    """Tell whether git can work in its folder, that is, was not killed while it made it."""
-    return bool(_text(admin / "commondir")) and bool(_text(admin / "HEAD"))
+def is_usable(common: Path, admin: Path) -> bool:
+    """Tell whether git can work by its folder, that is, was not killed while it wrote that."""
+    if (admin / "index").is_file():
+        return True
+    asked = Git(common, git_folder=admin).call("rev-parse", "--git-dir", ends=(0, 128))
+    return asked.exit_code == 0
 
 
 def is_ours(common: Path, admin: Path | None, tree: Path) -> bool:

@@ -2,8 +2,8 @@
 
     locked:   claimed, so that nobody else takes it away at once
     outside:  deltas into the log -> unsaved work saved under a ref
-    locked:   commits that no other ref has, saved -> tree into the trash -> git's folder into the
-              trash -> branch deleted -> record away
+    locked:   commits that no other ref has, saved -> the record says that it goes -> tree into
+              the trash -> git's folder into the trash -> branch deleted -> record away
     later:    the trash is emptied
 
 The fact not to miss: each step looks at what is there, so doing it again after a kill at any of
@@ -131,6 +131,8 @@ def _save_tips(git: Git, tips: list[str], ref: str) -> list[str]:
 def _take_away(git: Git, where: Place, each: Worktree, *, is_dead: bool = False) -> None:
     """Do the admin steps; the lock is held, and what must be saved is saved."""
     store, common = where.store, Path(where.common)
+    each = worktree.going(each)
+    reached("remove: going")
     admin = worktree.admin_folder(common, each)
     tree = worktree.tree_of(admin, each)
     if is_dead:

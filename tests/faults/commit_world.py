@@ -61,9 +61,7 @@ class World(NamedTuple):
 def make(folder: Path) -> World:
     """Make the repository: frame 1 is on the remote, frame 2 has folded, a person is at work."""
     world = World(folder / "template", folder / "life")
-    os.environ.update({f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER")
-                       for key, value in _WHO.items()})  # fmt: skip
-    os.environ.update({"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"})
+    identify()
     world.folder.mkdir(parents=True)
     git(folder, "init", "--quiet", "--bare", "--initial-branch=main", str(world.folder / "origin"))
     git(folder, "init", "--quiet", "--initial-branch=main", str(world.tree))
@@ -78,6 +76,13 @@ def make(folder: Path) -> World:
     _work(world.tree)
     world.folder.rename(world.template)
     return world
+
+
+def identify() -> None:
+    """Be somebody for git, whatever this machine's own configuration says."""
+    os.environ.update({f"GIT_{role}_{key}": value for role in ("AUTHOR", "COMMITTER")
+                       for key, value in _WHO.items()})  # fmt: skip
+    os.environ.update({"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"})
 
 
 def _fill(world: World) -> None:

@@ -39,6 +39,14 @@ def end(process: int) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
+def kill_if_running(process: int) -> None:
+    """End a process that is nobody's child any more, if it has not ended."""
+    try:
+        os.kill(process, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
 def kill(process: int) -> None:
     """End a process that has not been waited for."""
     os.kill(process, signal.SIGKILL)
