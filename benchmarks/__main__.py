@@ -13,7 +13,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "RESULTS.md"
-BENCHMARKS = ("fold", "emit", "memory", "instructions", "guard")
+BENCHMARKS = ("fold", "emit", "memory", "instructions", "guard", "worktree")
 VERDICT = re.compile(r"^(\w+) +([\d.]+(?: ms|x)) +(.*): (kept|BELOW TARGET)$", re.MULTILINE)
 
 

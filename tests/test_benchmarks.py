@@ -16,6 +16,7 @@ RATIOS = {
     "emit": ["emit_vs_orjson", "emit_clean_vs_orjson"],
     "memory": ["memory_vs_dicts"],
     "guard": ["hook_ms"],
+    "worktree": [],
 }
 
 
