@@ -12,11 +12,11 @@ simply built again on the new tip. The order, under the commit lock:
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..store import Store, Withheld
+from ..store import Store, StoreBusy, Withheld
 from ..store.step import reached
 from . import checked_out, intent, log_branch, manifest, message, refs, rescue, settle
 from .checked_out import Move, Tree
@@ -173,6 +173,8 @@ def export_on(
         log_tip = log_branch.extend(
             work.git, work.store, made.now, work.scratch, take_over=taking_over
         )
+        with suppress(StoreBusy):  # the next export does it
+            work.store.retire(made.now.position)
     new = commits[-1] if commits else None
     written = None
     if not made.brings_nothing():

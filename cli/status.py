@@ -28,7 +28,10 @@ def COMMAND(as_json: bool) -> int:
 def _print(status: Status) -> None:
     print(f"store {status.folder}")
     print(f"log   {counted(status.events, 'event')}, {counted(status.copies, 'copy', 'copies')}")
-    print(f"state {status.state_digest}\n")
+    print(f"state {status.state_digest}")
+    if status.mailbox_size:
+        print(f"mail  {status.mailbox_size:,} bytes of segments in the mailbox")
+    print()
     if status.documents:
         print_rows(
             ("document", "entities", "removed"),

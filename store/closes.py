@@ -68,7 +68,8 @@ def put_rules(cursor: Cursor, digest: bytes, text: str) -> None:
 def rules_text(cursor: Cursor, digest: bytes) -> str:
     """Return the text of rules that a close names."""
     row = cursor.execute("SELECT text FROM rules WHERE digest = ?", (digest,)).fetchone()
-    assert row is not None, "a close's rules are in the log before it"
+    if row is None:
+        raise StoreDamaged(f"rules {digest.hex()[:12]}", "a close names them; they are not there")
     return str(row[0])
 
 

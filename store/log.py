@@ -241,6 +241,11 @@ def put_offsets(cursor: Cursor, taken: dict[str, int]) -> None:
     )
 
 
+def drop_offsets(cursor: Cursor, names: Iterable[str]) -> None:
+    """Forget segments that are no more."""
+    cursor.executemany("DELETE FROM segment WHERE name = ?", [(name,) for name in names])
+
+
 def own_entry(body: bytes, frame: int, stream: str, received_us: int) -> Entry:
     """Make an event of the store's own: an absorbed edit sorts last in its frame."""
     utc_us = LAST_IN_FRAME_US if stream == EDITS_STREAM else None

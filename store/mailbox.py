@@ -11,6 +11,7 @@ is doing. What does not hold its checksum is one of three things, and they are t
 
 import fcntl
 import os
+from contextlib import suppress
 
 from .disk import DISK, Disk
 from .segment import (
@@ -74,9 +75,13 @@ class Torn(Found):
 
 def sizes(folder: str) -> dict[str, int]:
     """Return the size of each segment in the mailbox, oldest first; none when it is not there."""
+    found = {}
     try:
         with os.scandir(folder) as entries:
-            found = {entry.name: entry.stat().st_size for entry in entries if nonce_of(entry.name)}
+            for entry in entries:
+                if nonce_of(entry.name):
+                    with suppress(FileNotFoundError):  # retired meanwhile
+                        found[entry.name] = entry.stat().st_size
     except FileNotFoundError:
         return {}
     return dict(sorted(found.items()))
@@ -95,10 +100,16 @@ def read(folder: str, offsets: "Mapping[str, int]") -> "Iterator[Mail | Damage |
 def read_segment(folder: str, name: str, start: int = 0) -> "Iterator[Mail | Damage | Torn]":
     """Read on in one segment from an offset that an earlier reading ended at.
 
+    One that was retired meanwhile gives nothing.
+
     Raises:
         StoreTooNew: the segment was written by a newer program.
     """
-    with _Segment(folder, name) as segment:
+    try:
+        opened = _Segment(folder, name)
+    except FileNotFoundError:
+        return
+    with opened as segment:
         offset = start or (yield from segment.begin())
         while offset < segment.size:
             found = segment.next(offset)
@@ -123,6 +134,15 @@ def cut_short(folder: str, offsets: "Mapping[str, int]") -> dict[str, int]:
                 if segment.writer_gone:
                     cut[name] = segment.size
     return cut
+
+
+def is_left(folder: str, name: str) -> bool:
+    """Say whether a segment's writer is gone; False for one that is no more."""
+    try:
+        with _Segment(folder, name) as segment:
+            return segment.writer_gone
+    except FileNotFoundError:
+        return False
 
 
 def retire(folder: str, name: str, through: int, disk: Disk = DISK) -> bool:

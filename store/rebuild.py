@@ -79,9 +79,10 @@ def rebuild(
     if not any(table.made() for table in sources.tables):
         yield Step("store", f"known again by its id {made.store_id}")
     yield from log_again.write(cursor, sources)
-    yield from _door(cursor, sources.tables[0] if sources.tables else None)
+    if sources.tables:
+        yield from _door(cursor, sources.tables[0])
+        yield from _open_frames(cursor, sources.tables[0])
     if cursor is not None:
-        _mark_open(cursor, sources.tables)
         yield from _offsets(cursor, sources)
         replay.replay(cursor, seed)
 
@@ -178,11 +179,8 @@ def _gap(gap: Gap, frame: int | None) -> str:
     return f"{what}, and nothing holds a copy of it; the last good close is that of {last}"
 
 
-def _door(cursor: Cursor | None, table: Salvage | None) -> Iterator[Report]:
+def _door(cursor: Cursor | None, table: Salvage) -> Iterator[Report]:
     """Copy what the log does not hold, each row by its seal."""
-    if table is None:
-        return
-    done = set(table.exports_done())
     for name in _COPIED:
         columns = SEALED[name]
         at = columns.index(ROW_NAMES[name])
@@ -194,17 +192,17 @@ def _door(cursor: Cursor | None, table: Salvage | None) -> Iterator[Report]:
             if row.was_mended:
                 yield Step(place, "brought back from its own digests")
             if cursor is not None:
-                _put_door_row(cursor, name, row.values, row.values[:4] in done)
+                _put_door_row(cursor, name, row.values, row.done)
     if cursor is not None:
         _keep_numbers(cursor, table.last_quarantine())
 
 
-def _put_door_row(cursor: Cursor, name: str, values: tuple[object, ...], done: bool) -> None:
+def _put_door_row(cursor: Cursor, name: str, values: tuple[object, ...], done: object) -> None:
     columns = [*SEALED[name], "seal"]
     row = [*values, seal(values)]
     if name == "export":
         columns.append("done")
-        row.append(int(done))
+        row.append(int(done == 1))
     marks = ", ".join("?" for _ in row)
     cursor.execute(f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({marks})", row)
 
@@ -221,25 +219,37 @@ def _keep_numbers(cursor: Cursor, last: int) -> None:
         cursor.execute("DELETE FROM quarantine WHERE id = ?", (last,))
 
 
-def _mark_open(cursor: Cursor, tables: Iterable[Salvage]) -> None:
+def _open_frames(cursor: Cursor | None, table: Salvage) -> Iterator[Report]:
     """Open again the frames that collect, with the streams they expect."""
+    frames = dict[int, list[tuple[object, ...]]]((frame, []) for frame in table.open_frames())
+    for row in table.door("frame_stream"):
+        frame = row.values[0]
+        if not row.is_sound or not isinstance(frame, int):
+            what = "which streams it expects is not what was written, and nothing holds a copy"
+            yield Lost(f"frame {frame}", what)
+            continue
+        if row.was_mended:
+            yield Step(f"frame {frame}", "a stream it expects, brought back from its own digests")
+        frames.setdefault(frame, []).append(row.values)
+    if cursor is None:
+        return
     last = closes.last(cursor)
-    for table in list(tables)[:1]:
-        expected = [row for row in table.door("frame_stream") if row.is_sound]
-        frames = {*table.open_frames(), *(row.values[0] for row in expected)}
-        for frame in sorted(each for each in frames if isinstance(each, int)):
-            if last is not None and frame <= last.frame:
-                continue
-            cursor.execute(
-                "INSERT INTO frame (frame, state, events, units_in, applied, duplicate, skipped,"
-                " optional_skipped) VALUES (?, 'open', 0, 0, 0, 0, 0, 0)",
-                (frame,),
-            )
-            cursor.executemany(
-                "INSERT INTO frame_stream (frame, stream, status, reason, events, seal)"
-                " VALUES (?, ?, ?, '', 0, ?)",
-                [(*row.values, seal(row.values)) for row in expected if row.values[0] == frame],
-            )
+    for frame, expected in sorted(frames.items()):
+        if last is None or frame > last.frame:
+            _put_open(cursor, frame, expected)
+
+
+def _put_open(cursor: Cursor, frame: int, expected: Iterable[tuple[object, ...]]) -> None:
+    cursor.execute(
+        "INSERT INTO frame (frame, state, events, units_in, applied, duplicate, skipped,"
+        " optional_skipped) VALUES (?, 'open', 0, 0, 0, 0, 0, 0)",
+        (frame,),
+    )
+    cursor.executemany(
+        "INSERT INTO frame_stream (frame, stream, status, reason, events, seal)"
+        " VALUES (?, ?, ?, '', 0, ?)",
+        [(*values, seal(values)) for values in expected],
+    )
 
 
 def _offsets(cursor: Cursor, sources: Sources) -> Iterator[Report]:
@@ -280,4 +290,7 @@ def _again(cursor: Cursor, folder: str, name: str, taken: int) -> Iterator[Repor
             return
         if isinstance(found, Mail | Damage) and not door.is_taken(cursor, found):
             log.take(cursor, [door.note_of(found, now_us=0)])
-            yield Step(f"mailbox/{name} byte {found.offset}", "taken in again")
+            what = "taken in"
+            if isinstance(found, Damage):
+                what = "damaged since it was read; its bytes go to quarantine"
+            yield Step(f"mailbox/{name} byte {found.offset}", what)

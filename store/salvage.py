@@ -38,6 +38,7 @@ class DoorRow(NamedTuple):
     values: tuple[object, ...]
     is_sound: bool
     was_mended: bool
+    done: object = None  # of an export: not sealed, since it changes
 
 
 class Salvage:
@@ -96,23 +97,20 @@ class Salvage:
     def door(self, table: str) -> Iterator[DoorRow]:
         """Yield a table's rows with their seals judged, and put right where one bit was wrong."""
         columns = SEALED[table]
-        chosen = self._columns(table, (*columns, "seal"))
+        chosen = self._columns(table, (*columns, "seal", "done"))
         only = f" WHERE {EXPECTED}" if table == "frame_stream" else ""
         self._broke = False
         for row in self._rows(f"SELECT {chosen} FROM {table}{only}"):
-            values, sealed = row[:-1], row[-1]
+            *stands, sealed, done = row
+            values = tuple(stands)
             if seal(values) == sealed:
-                yield DoorRow(values, True, False)
+                yield DoorRow(values, True, False, done)
             elif (right := mended_row(values, sealed)) is not None:
-                yield DoorRow(right, True, True)
+                yield DoorRow(right, True, True, done)
             else:
                 yield DoorRow(values, False, False)
         if self._broke:
             yield DoorRow(("(rows that cannot be read)",) * len(columns), False, False)
-
-    def exports_done(self) -> Iterator[tuple[object, ...]]:
-        """Yield what names each export that is done."""
-        yield from self._rows("SELECT clone, branch, path, digest FROM export WHERE done = 1")
 
     def rules(self) -> Iterator[tuple[object, object]]:
         """Yield digest and text of each rules text."""

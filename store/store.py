@@ -213,6 +213,18 @@ class Store:
         with self._writing("drain") as writer:
             return self._drain(writer)
 
+    def retire(self, through: int) -> list[str]:
+        """Delete the segments that the log branch, flushed up to position `through`, replaces.
+
+        Those of living writers stay, and those of which something is in quarantine.
+        """
+        from pathlib import Path
+
+        from .retire import retire
+
+        with self._writing("retire") as writer:
+            return retire(writer, Path(self._mailbox), through, self._disk)
+
     def known_files(self, paths: "Iterable[Path]") -> int:
         """Note delta files as merged already; return how many there are."""
         from .collect import note_known

@@ -32,6 +32,10 @@ NEXT_EXPORT = "neighbor export"
 NEXT_MAILBOX = "neighbor drain"
 
 
+# What damaged rows do to those who trust them; the rows themselves are named by then.
+_BROKEN = (AssertionError, AttributeError, KeyError, OverflowError, TypeError, ValueError)
+
+
 class Fault(NamedTuple):
     """Something that is not as it was written; `next` is the command that puts it right."""
 
@@ -52,6 +56,11 @@ def verify(
             faults += _copies(cursor, copies)
     except (StoreDamaged, StoreUnwritable) as error:  # ends the look, and not the list
         what = f"it cannot be read on: {error.__cause__ or error}"
+        faults.append(Fault(database.name, what, NEXT_RECOVER))
+    except _BROKEN as error:
+        if not faults:
+            raise  # an invariant that breaks in a sound store is a fault in this program
+        what = f"what is damaged cannot be folded: {error!r}"
         faults.append(Fault(database.name, what, NEXT_RECOVER))
     return faults
 

@@ -130,3 +130,22 @@ def test_another_stores_log_is_not_continued(site: Path, store: Store) -> None:
     with pytest.raises(OtherStore, match="another"):
         export(site)
     assert git(site, "rev-parse", LOG).strip() == foreign
+
+
+def test_segments_go_when_the_branch_has_what_they_brought(
+    site: Path, store: Store, neighbor: Neighbor
+) -> None:
+    fold(store, 1)
+    mailbox = site / ".git" / "goodneighbor" / "mailbox"
+    assert len(list(mailbox.iterdir())) == 1
+    assert "bytes of segments" in neighbor("status").text
+    export(site)
+    assert list(mailbox.iterdir()) == []
+    assert "bytes of segments" not in neighbor("status").text
+
+
+def test_segments_stay_where_the_log_stays_at_home(site: Path, neighbor: Neighbor) -> None:
+    store = take_in(site, neighbor, RULES.replace("commit = true", "commit = true\nlog = false"))
+    fold(store, 1)
+    export(site)
+    assert len(list((site / ".git" / "goodneighbor" / "mailbox").iterdir())) == 1
