@@ -15,6 +15,10 @@ RATIOS = {
     "fold": ["fold_vs_orjson", "fold_vs_python"],
     "emit": ["emit_vs_orjson", "emit_clean_vs_orjson"],
     "memory": ["memory_vs_dicts"],
+    "replay": ["replay_vs_scan"],
+    "append": ["append_vs_direct", "append_vs_eventsourcing"],
+    "close": ["close_growth"],
+    "cli": ["cli_append_vs_python"],
     "guard": ["hook_ms"],
     "worktree": [],
 }
