@@ -14,8 +14,9 @@ from pathlib import Path
 
 from ..kernel.errors import GoodneighborError
 from ..store.step import reached
-from . import intent, lease, refs, rescue, stray, trash, worktree, worktree_remove
+from . import intent, lease, refs, rescue, stray, trash, unsaved, worktree, worktree_remove
 from .answer import counted, warn
+from .errors import WorktreeHeld
 from .lease import Held, Process
 from .place import Place
 from .worktree import Claim, Worktree
@@ -156,6 +157,8 @@ def _end_strays(nonces: Sequence[str], swept: Swept, dry_run: bool) -> None:
 def _sweep_worktree(where: Place, each: Worktree, swept: Swept) -> None:
     try:
         removed: Removed = worktree_remove.remove(where, each, is_dead=True)
+    except WorktreeHeld:
+        return  # another sweep was faster
     except (GoodneighborError, OSError) as error:
         swept.stayed.append((f"worktree {each.path}", str(error)))
         return
@@ -177,6 +180,23 @@ def _sweep_half_made(store: Path, swept: Swept, *, dry_run: bool) -> None:
             torn = [file for file in torn if file.exists()]
             intent.pending(store, worktree.KIND)
     swept.files += torn
+    for each in worktree.all_of(store):
+        admin = worktree.admin_folder(store.parent, each)
+        if admin is not None and any(admin.glob(f"{unsaved.INDEX_BESIDE}*")):
+            _sweep_copies(store, each, admin, swept, dry_run=dry_run)
+
+
+def _sweep_copies(store: Path, each: Worktree, admin: Path, swept: Swept, *, dry_run: bool) -> None:
+    """Take away copies of an index, unless a living process looks through them."""
+    with WorktreeLock(store):
+        claim = Claim(each.record)
+        if not claim.take():
+            return
+        try:
+            found = sorted(admin.glob(f"{unsaved.INDEX_BESIDE}*"))
+            swept.files += found if dry_run else unsaved.sweep_copies(admin)
+        finally:
+            claim.release()
 
 
 def _sweep_locks(common: Path, swept: Swept, *, dry_run: bool) -> None:

@@ -1,7 +1,7 @@
 """Where worktrees go that are taken away: a rename now, the deleting later.
 
     <store>/trash/<nonce>-<what>       on the store's own file system
-    <beside>/.<name>.neighbor-trash-<nonce>     on another one, where a rename cannot cross
+    <beside>/.<name>.neighbor-trash-<nonce>     on another one, where no rename goes, or a full one
 
 A tree of 50,000 files takes a second to delete and no time to rename, and what is in the trash is
 in nobody's way. What a killed deletion leaves is deleted by the next.
@@ -19,19 +19,19 @@ from ..store.disk import DISK
 
 FOLDER = "trash"
 _NICE = 10
+_NOT_THERE = (errno.EXDEV, errno.ENOSPC, errno.EDQUOT)
 
 
 def put(store: Path, path: Path, name: str) -> Path | None:
     """Move what lies at a path into the trash, in one step; None where nothing lies there."""
-    folder = store / FOLDER
-    folder.mkdir(mode=0o700, exist_ok=True)
-    target = folder / name
+    target = store / FOLDER / name
     try:
+        target.parent.mkdir(mode=0o700, exist_ok=True)
         path.rename(target)
     except FileNotFoundError:
         return None
     except OSError as error:
-        if error.errno != errno.EXDEV:
+        if error.errno not in _NOT_THERE:
             raise
         target = beside(path, name)
         path.rename(target)

@@ -18,7 +18,7 @@ from .git import Git
 from .place import DELTAS_FOLDER
 from .worktree import OWN_FOLDER, Worktree
 
-INDEX_BESIDE = "index.goodneighbor"
+INDEX_BESIDE = "index.neighbor-rescue"
 # Commits that git keeps for an operation in progress, and that no ref may reach.
 _IN_PROGRESS = (
     "rebase-merge/autostash",
@@ -47,11 +47,18 @@ class Unsaved:
 
 
 def look(
-    common: Path, each: Worktree, patterns: Sequence[str], *, is_refused: bool = True
+    common: Path,
+    each: Worktree,
+    patterns: Sequence[str],
+    *,
+    is_refused: bool = True,
+    index: Path | None = None,
 ) -> Unsaved:
     """Find the unsaved work; `patterns` name the ignored files that are work.
 
-    With `is_refused` false, repositories of their own inside it are among the paths.
+    With `is_refused` false, repositories of their own inside it are among the paths. The copy of
+    the index goes to `index`; without that beside the index itself, where only the holder of the
+    worktree's claim may put it.
 
     Raises:
         WorktreeRefused: it holds a repository of its own with work that is nowhere else.
@@ -59,7 +66,7 @@ def look(
     """
     admin = worktree.admin_folder(common, each)
     tree = worktree.tree_of(admin, each)
-    git, has_index = _git(common, admin, each, tree)
+    git, has_index = _git(common, admin, each, tree, index)
     branch_tip = Git(common).tip(each.branch)
     is_ours = tree.is_dir() and worktree.is_ours(common, admin, tree)
     head = (_head(git, common) if is_ours else None) or branch_tip or each.start
@@ -99,10 +106,21 @@ def alone(common: Path, commit: str, branch: str) -> bool:
     return bool(Git(common).call(*reached).stdout)
 
 
-def _git(common: Path, admin: Path | None, each: Worktree, tree: Path) -> tuple[Git, bool]:
+def sweep_copies(admin: Path) -> list[Path]:
+    """Delete what a process left that was killed while it looked; the claim is held."""
+    found = sorted(admin.glob(f"{INDEX_BESIDE}*"))
+    for file in found:
+        file.unlink()
+    return found
+
+
+def _git(
+    common: Path, admin: Path | None, each: Worktree, tree: Path, index: Path | None
+) -> tuple[Git, bool]:
     """Return git in the worktree on a copy of its index, and whether there was one to copy."""
-    folder = admin if admin is not None and worktree.is_usable(common, admin) else common
-    beside = folder / (INDEX_BESIDE if folder == admin else f"{INDEX_BESIDE}-{each.nonce}")
+    is_usable = admin is not None and worktree.is_usable(common, admin)
+    folder = admin if admin is not None and is_usable else common
+    beside = index or folder / (INDEX_BESIDE if is_usable else f"{INDEX_BESIDE}-{each.nonce}")
     for name in (beside.name, f"{beside.name}.lock"):
         beside.with_name(name).unlink(missing_ok=True)
     has_index = admin is not None and (admin / "index").is_file()

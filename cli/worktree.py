@@ -112,8 +112,9 @@ def going(worktree: Worktree) -> Worktree:
     if file.stem.endswith(_GOING):
         return worktree
     renamed = file.with_name(f"{file.stem}{_GOING}{file.suffix}")
-    DISK.rename(str(file), str(renamed))
-    DISK.flush_folder(str(file.parent))
+    if not renamed.exists():
+        DISK.rename(str(file), str(renamed))
+        DISK.flush_folder(str(file.parent))
     return replace(worktree, record=replace(worktree.record, file=renamed))
 
 

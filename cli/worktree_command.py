@@ -111,8 +111,11 @@ def remove_command(stream: str, discard: bool, as_json: bool) -> int:
     """
     where = place.here()
     where.open_store()
-    report(sweep(where))
+    swept = sweep(where)
+    report(swept)
     each = worktree.of_stream(where.store, stream)
+    if each is None and any(gone.stream.lower() == stream.lower() for gone in swept.removed):
+        return DONE
     if each is None:
         warn(f"Stream {stream!r} has no worktree.\n`neighbor worktree list` lists them.")
         return FOUND

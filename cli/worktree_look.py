@@ -4,6 +4,7 @@ A worktree in the making, or broken by hand, is listed as well, with what can be
 """
 
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -83,10 +84,11 @@ def _count(git: Git, *revisions: str) -> int:
 
 def _changed(common: Path, each: Worktree, patterns: Sequence[str]) -> int | None:
     try:
-        found = unsaved.look(common, each, patterns, is_refused=False)
+        with tempfile.TemporaryDirectory(prefix="neighbor-") as folder:
+            index = Path(folder) / "index"
+            found = unsaved.look(common, each, patterns, is_refused=False, index=index)
     except (GoodneighborError, OSError):
         return None
-    unsaved.forget(found)
     return len({*found.edited, *found.staged})
 
 

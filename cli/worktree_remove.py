@@ -68,7 +68,12 @@ def remove(
 def undo(where: Place, made: Worktree) -> None:
     """Take away what `add` could not finish; its claim is held, and nobody has worked in it."""
     with WorktreeLock(where.store) as lock:
-        undo_locked(Git(Path(where.common), (lock.descriptor,)), where, made)
+        git = Git(Path(where.common), (lock.descriptor,))
+        try:
+            undo_locked(git, where, made)
+        except (GitFailed, OSError):  # such as a full disk, which has no room for fewer refs either
+            trash.empty(where.store)
+            undo_locked(git, where, made)
     trash.empty(where.store)
 
 

@@ -100,6 +100,17 @@ def test_a_killed_supervisor_leaves_nothing_behind(
     assert len(rescued(repo)) == 2
 
 
+def test_two_that_sweep_at_once_sweep_once(
+    repo: Path, supervisor: Callable[..., subprocess.Popen[str]]
+) -> None:
+    running = supervisor("echo work > work.txt; sleep 600", "ada", "bob")
+    kill(running)
+    command = [sys.executable, "-m", "goodneighbor.cli", "gc"]
+    sweeping = [subprocess.Popen(command, cwd=repo, stdout=subprocess.DEVNULL) for _ in range(3)]
+    assert [each.wait() for each in sweeping] == [0, 0, 0]
+    assert settled(repo) == []
+
+
 def test_a_dry_run_tells_the_same_and_touches_nothing(
     repo: Path, neighbor: Neighbor, supervisor: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:

@@ -248,6 +248,35 @@ def test_a_disk_too_full_to_save_the_work_keeps_the_worktree(
     assert settled(clone) == []
 
 
+def test_a_repository_on_a_full_disk_is_as_it_was(
+    site: Path, neighbor: Neighbor, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever it becomes full: in the record, in git's folder, in the checkout, in a copy."""
+    clone = small_disk / "clone"
+    take_in(site, neighbor, fleet.RULES)
+    (site / "large").write_bytes(os.urandom(2**19))
+    git(site, "add", "large")
+    git(site, "commit", "-q", "-m", "A large file")
+    git(site, "clone", "-q", str(site), str(clone))
+    monkeypatch.chdir(clone)
+    neighbor("init")
+    (clone / "state" / "own.json").write_bytes(os.urandom(2**18))
+    for free_pages in (0, 1, 2, 4, 8, 16, 64, 150, 200):
+        with (small_disk / "filler").open("wb", buffering=0) as filler:
+            try:
+                while filler.write(b"x" * 4096):
+                    pass
+            except OSError:
+                pass
+            filler.truncate(max(0, filler.tell() - 4096 * free_pages))
+        said = neighbor("worktree", "add", "ada", code=3).err
+        assert settled(clone) == [], f"{free_pages}: {said}"
+        (small_disk / "filler").unlink()
+    neighbor("worktree", "add", "ada")
+    neighbor("worktree", "remove", "ada")
+    assert settled(clone) == []
+
+
 def test_a_parent_that_is_read_only_is_said(
     repo: Path, neighbor: Neighbor, small_disk: Path
 ) -> None:

@@ -176,7 +176,7 @@ def play(world: World, kill: Kill, library: Path, folder: Path, *, is_broken: bo
                 processes.kill_if_running(int(each.words[0]))
                 break
     if is_broken:
-        shutil.rmtree(world.store / "intents", ignore_errors=True)
+        worlds.forget_intents(world)
     raised = _gc(world, folder / "gc")
     found = [f"gc ended so: {raised}"] if raised else []
     try:

@@ -91,6 +91,7 @@ def make(folder: Path) -> World:
     identify()
     world.folder.mkdir(parents=True)
     git(folder, "init", "--quiet", "--initial-branch=main", str(world.tree))
+    git(world.tree, "config", "maintenance.auto", "false")  # its locks are the agents' own
     (world.tree / "files").mkdir()
     for number in range(FILES):
         (world.tree / "files" / f"{number}.txt").write_text(f"file {number}\n" * 50, "utf-8")
@@ -137,6 +138,15 @@ def commit_in(tree: Path, stream: str) -> list[str]:
     git(tree, "add", "committed.txt")
     git(tree, "commit", "--quiet", "--message", f"{stream}: committed")
     return [f"{stream}: committed"]
+
+
+def forget_intents(world: World) -> None:
+    """Take away what was written down in this life: the control."""
+    store = world.store.relative_to(world.folder)
+    before = {file.name for file in (world.template / store / "intents").glob("*")}
+    for file in (world.store / "intents").glob("*"):
+        if file.name not in before:
+            file.unlink()
 
 
 def people_of(world: World) -> dict[str, str]:
