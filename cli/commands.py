@@ -15,6 +15,7 @@ MODULES = {
     "export": "export",
     "absorb": "absorb",
     "show": "show",
+    "log": "log",
     "status": "status",
     "verify": "verify",
     "recover": "recover",

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .frames import Closed
     from .log import Refusal
     from .log_copy import LogCopy
+    from .logged import LoggedEvent
     from .quarantine import Kept
     from .rebuild import Lost, Step, Told
     from .receipts import FrameSums, StreamStatus, Unapplied
@@ -82,6 +83,7 @@ _HOME = {
     "frames": ("Closed",),
     "log": ("Refusal",),
     "log_copy": ("LogCopy",),
+    "logged": ("LoggedEvent",),
     "quarantine": ("Kept",),
     "receipts": ("FrameSums", "StreamStatus", "Unapplied"),
     "replay": ("Difference", "Replayed"),
@@ -120,6 +122,7 @@ __all__ = [
     "LockLost",
     "LogConflict",
     "LogCopy",
+    "LoggedEvent",
     "Lost",
     "NotAStore",
     "OpenFrame",

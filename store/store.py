@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .lock import StoreLock
     from .log_copy import LogCopy
     from .log_lines import LogLines
+    from .logged import LoggedEvent
     from .publication import Folded, Publication, Standing
     from .quarantine import Kept
     from .rebuild import Report, Told
@@ -307,6 +308,21 @@ class Store:
 
         with self._reading() as cursor:
             return missing(cursor, frame, expect)
+
+    def events(
+        self,
+        *,
+        first: int | None = None,
+        frame: int | None = None,
+        stream: str | None = None,
+        limit: int = 50,
+        bodies: bool = False,
+    ) -> "list[LoggedEvent]":
+        """Return events from position `first` on, or else the newest, in the log's order."""
+        from .logged import Asked, events
+
+        with self._reading() as cursor:
+            return events(cursor, Asked(first, frame, stream, limit, bodies))
 
     def frames(self) -> "list[FrameRow]":
         """Return the frames that have closed, are open, or have events, lowest first."""
