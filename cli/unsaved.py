@@ -9,7 +9,7 @@ deltas, which go into the log instead.
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import copy_in, worktree
@@ -72,19 +72,38 @@ def look(
     head = (_head(git, common) if is_ours else None) or branch_tip or each.start
     told = _in_progress(git, admin) if is_ours else []
     tips = tuple(sorted({tip for tip in (branch_tip, head, *told) if tip}))
+    found = Unsaved(git, head, (), (), tips)
     if not is_ours:
-        return Unsaved(git, head, (), (), tips)
+        return found
+    try:
+        return _look_at_files(found, admin, patterns, has_index=has_index, is_refused=is_refused)
+    except BaseException:
+        forget(found)
+        raise
+
+
+def _look_at_files(
+    found: Unsaved,
+    admin: Path | None,
+    patterns: Sequence[str],
+    *,
+    has_index: bool,
+    is_refused: bool,
+) -> Unsaved:
+    """Find the files with work; see `look`."""
+    git, tree = found.git, found.git.folder
     if not has_index:
-        git.call("read-tree", "--end-of-options", head)
+        git.call("read-tree", "--end-of-options", found.head)
     git.call("update-index", "-q", "--refresh", ends=(0, 1))
     edited = _edited(git, admin, patterns, is_whole=has_index)
-    differs = ("diff-index", "-z", "--cached", "--name-only", head)
+    differs = ("diff-index", "-z", "--cached", "--name-only", found.head)
     staged = tuple(git.call(*differs).fields()) if has_index else ()
     if is_refused:
-        for path in [path for path in edited if _is_repository(tree / path)]:
+        own = [""] if (tree / ".git").is_dir() else []  # somebody ran `git init` there
+        for path in [*own, *(path for path in edited if _is_repository(tree / path))]:
             _refuse_work_in(git, tree, path)
         edited = [path for path in edited if not _is_repository(tree / path)]
-    return Unsaved(git, head, tuple(edited), staged, tips)
+    return replace(found, edited=tuple(edited), staged=staged)
 
 
 def forget(found: Unsaved) -> None:

@@ -162,8 +162,11 @@ def is_usable(common: Path, admin: Path) -> bool:
 def is_ours(common: Path, admin: Path | None, tree: Path) -> bool:
     """Tell whether what lies at a tree's path is that tree, and not a person's who came later.
 
-    Without git's folder for it, its `.git` file must name one in our repository.
+    Without git's folder for it, its `.git` file must name one in our repository. What is no folder
+    is not that tree.
     """
+    if tree.is_symlink() or not tree.is_dir():
+        return False
     if admin is not None:
         return True
     return _text(tree / ".git").startswith(f"gitdir: {os.fsdecode(common)}/worktrees/")

@@ -225,7 +225,11 @@ def _print_looks(looks: list[Look]) -> None:
 
 
 def _print_removed(removed: Removed) -> None:
-    print(f"removed: {removed.worktree.path}, with {removed.worktree.branch}")
+    gone, branch = removed.worktree.path, removed.worktree.branch
+    if removed.is_branch_gone:
+        print(f"removed: {gone}, with {branch}")
+    else:
+        print(f"removed: {gone}; {branch} stays, for it is checked out elsewhere")
     if removed.deltas:
         print(f"into the log: {counted(removed.deltas, 'delta')} that lay there")
     for ref in removed.rescued:
@@ -245,6 +249,7 @@ def _removed_shape(removed: Removed) -> dict[str, object]:
         "frame": removed.worktree.frame,
         "path": str(removed.worktree.path),
         "branch": removed.worktree.branch,
+        "is_branch_gone": removed.is_branch_gone,
         "rescued": list(removed.rescued),
         "discarded": list(removed.discarded),
         "deltas": removed.deltas,

@@ -35,6 +35,7 @@ class Removed:
     """What became of a worktree that was taken away."""
 
     worktree: Worktree
+    is_branch_gone: bool  # no: somebody has it checked out elsewhere
     rescued: tuple[str, ...]  # refs
     discarded: tuple[str, ...]  # paths and commits that went with it, where that was asked for
     deltas: int  # events that its delta files became
@@ -100,11 +101,11 @@ def _remove(where: Place, each: Worktree, events: int, *, discard: bool, is_dead
         alone = [tip for tip in found.tips if unsaved.alone(common, tip, each.branch)]
         if not discard:
             saved += _save_tips(git, alone, ref)
-        _take_away(git, where, each, is_dead=is_dead)
+        is_branch_gone = _take_away(git, where, each, is_dead=is_dead)
     trash.empty_later(where.store)
     lost = sorted({*found.edited, *found.staged}) if discard else []
     gone = (*lost, *(f"commit {tip}" for tip in alone)) if discard else ()
-    return Removed(each, tuple(saved), gone, events)
+    return Removed(each, is_branch_gone, tuple(saved), gone, events)
 
 
 def _patterns(where: Place) -> list[str]:
@@ -133,8 +134,11 @@ def _save_tips(git: Git, tips: list[str], ref: str) -> list[str]:
     return saved
 
 
-def _take_away(git: Git, where: Place, each: Worktree, *, is_dead: bool = False) -> None:
-    """Do the admin steps; the lock is held, and what must be saved is saved."""
+def _take_away(git: Git, where: Place, each: Worktree, *, is_dead: bool = False) -> bool:
+    """Do the admin steps; the lock is held, and what must be saved is saved.
+
+    Returns whether the branch is gone, too.
+    """
     store, common = where.store, Path(where.common)
     each = worktree.going(each)
     reached("remove: going")
@@ -150,7 +154,7 @@ def _take_away(git: Git, where: Place, each: Worktree, *, is_dead: bool = False)
         trash.put(store, admin, f"{each.nonce}-git")
     _sweep_empty_admin(common, each)
     reached("remove: git's folder moved")
-    _delete_branch(git, common, each)
+    is_branch_gone = _delete_branch(git, common, each)
     reached("remove: branch deleted")
     for file in {moved, trash.beside(tree, f"{each.nonce}-tree")}:
         if file is not None and file.parent == tree.parent:
@@ -158,6 +162,7 @@ def _take_away(git: Git, where: Place, each: Worktree, *, is_dead: bool = False)
     _sweep_empty_folder(tree.parent, where)
     intent.remove(each.record)
     reached("remove: record away")
+    return is_branch_gone
 
 
 def _free_locks(common: Path, each: Worktree) -> None:
@@ -171,17 +176,19 @@ def _free_locks(common: Path, each: Worktree) -> None:
         refs.free(common, name)
 
 
-def _delete_branch(git: Git, common: Path, each: Worktree) -> None:
-    """Delete the branch, unless somebody has it checked out elsewhere."""
+def _delete_branch(git: Git, common: Path, each: Worktree) -> bool:
+    """Delete the branch, unless it is checked out elsewhere; return whether it is gone."""
     if git.tip(each.branch) is None:
         _unlink(common / f"logs/refs/heads/{each.branch}")
-        return
+        return True
     try:
         git.call("branch", "--quiet", "-D", "--", each.branch)
     except GitFailed as failed:
         if "checked out at" not in failed.stderr and "used by worktree at" not in failed.stderr:
             raise
+        return False
     refs.flush(common, [f"refs/heads/{each.branch}"])
+    return True
 
 
 def _sweep_empty_admin(common: Path, each: Worktree) -> None:

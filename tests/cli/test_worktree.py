@@ -332,6 +332,50 @@ def test_a_folder_that_came_later_in_its_place_is_a_persons(repo: Path, neighbor
     assert worktrees(repo) == []
 
 
+def test_a_file_that_lies_in_its_place_is_a_persons(repo: Path, neighbor: Neighbor) -> None:
+    folder = made(neighbor, "ada")
+    subprocess.run(["rm", "-rf", folder], check=True)
+    folder.write_text("three years of work")
+    neighbor("worktree", "remove", "ada")
+    assert folder.read_text() == "three years of work"
+    assert settled(repo) == [str(folder)]
+
+
+def test_a_branch_that_is_checked_out_elsewhere_stays_and_is_said(
+    repo: Path, neighbor: Neighbor, tmp_path: Path
+) -> None:
+    folder = made(neighbor, "ada")
+    git(folder, "switch", "-q", "--detach")
+    git(repo, "worktree", "add", "-q", str(tmp_path / "hand"), "dc/ada/frame-1")
+    assert "stays, for it is checked out elsewhere" in neighbor("worktree", "remove", "ada").text
+    assert git(repo, "branch", "--list", "dc/*") == "+ dc/ada/frame-1\n"
+
+
+def test_a_history_of_its_own_in_its_place_is_refused(repo: Path, neighbor: Neighbor) -> None:
+    """Somebody ran `git init` in the worktree."""
+    folder = made(neighbor, "ada")
+    (folder / ".git").unlink()
+    git(folder, "init", "-q")
+    commit(folder)
+    assert "is a repository of its own" in neighbor("worktree", "remove", "ada", code=3).err
+    assert git(folder, "log", "-1", "--format=%s") == "Work\n"
+    neighbor("worktree", "remove", "ada", "--discard")
+    assert settled(repo) == []
+
+
+def test_a_damaged_index_is_said_and_nothing_is_lost(repo: Path, neighbor: Neighbor) -> None:
+    folder = made(neighbor, "ada")
+    (folder / "work.txt").write_text("work")
+    index = Path(git(folder, "rev-parse", "--absolute-git-dir").strip()) / "index"
+    index.write_bytes(b"garbage")
+    assert listed(neighbor)["ada"]["changed"] is None
+    assert "index file" in neighbor("worktree", "remove", "ada", code=3).err
+    index.unlink()
+    neighbor("worktree", "remove", "ada")
+    (ref,) = rescued(repo)
+    assert git(repo, "show", f"{ref}:work.txt") == "work"
+
+
 @pytest.mark.parametrize("way", ["a clone", "a submodule"])
 def test_work_in_a_repository_inside_is_refused_until_it_is_pushed(
     way: str, repo: Path, neighbor: Neighbor, tmp_path: Path
