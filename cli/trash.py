@@ -18,6 +18,7 @@ from pathlib import Path
 from ..store.disk import DISK
 
 FOLDER = "trash"
+TRIES_MAX = 100
 _NICE = 10
 _NOT_THERE = (errno.EXDEV, errno.ENOSPC, errno.EDQUOT)
 
@@ -26,10 +27,8 @@ def put(store: Path, path: Path, name: str) -> Path | None:
     """Move what lies at a path into the trash, in one step; None where nothing lies there."""
     target = store / FOLDER / name
     try:
-        target.parent.mkdir(mode=0o700, exist_ok=True)
-        path.rename(target)
-    except FileNotFoundError:
-        return None
+        if not _move(path, target):
+            return None
     except OSError as error:
         if error.errno not in _NOT_THERE:
             raise
@@ -39,6 +38,23 @@ def put(store: Path, path: Path, name: str) -> Path | None:
     return target
 
 
+def _move(path: Path, target: Path) -> bool:
+    """Rename into the trash; False where there is nothing to move.
+
+    Whoever empties the trash takes its folder along, also between our two steps.
+    """
+    for _try in range(TRIES_MAX):
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        try:
+            path.rename(target)
+        except FileNotFoundError:
+            if not os.path.lexists(path):
+                return False
+        else:
+            return True
+    raise FileNotFoundError(errno.ENOENT, "the trash is taken away each time", str(target))
+
+
 def beside(path: Path, name: str) -> Path:
     """Return where a path goes whose file system is not the store's."""
     return path.with_name(f".{path.name}.neighbor-trash-{name}")
@@ -46,8 +62,10 @@ def beside(path: Path, name: str) -> Path:
 
 def look(store: Path) -> list[Path]:
     """Return what lies in the store's trash."""
-    folder = store / FOLDER
-    return sorted(folder.iterdir()) if folder.is_dir() else []
+    try:
+        return sorted((store / FOLDER).iterdir())
+    except FileNotFoundError:
+        return []
 
 
 def delete(path: Path) -> bool:
