@@ -117,14 +117,18 @@ def working(where: Place, store: Store, branch: str, order: Order) -> Iterator[W
         yield work
 
 
-def settle_dead(where: Place, store: Store) -> None:
-    """Finish or undo what a dead export left, if there is any; costs a look at a folder if not.
+def settle_dead(where: Place, store: Store) -> int:
+    """Finish or undo what dead exports left; return how many there were.
 
-    An export that is at work meanwhile is none: its intent goes when it is done.
+    Where there is none it costs a look at a folder. An export that is at work meanwhile is none:
+    its intent goes when it is done.
     """
-    if intent.is_any(store.folder, settle.KIND):
-        with CommitLock(store.folder) as lock:
-            settle.settle(Git(Path(where.common), (lock.descriptor,)), store.folder)
+    if not intent.is_any(store.folder, settle.KIND):
+        return 0
+    with CommitLock(store.folder) as lock:
+        count = len(intent.pending(store.folder, settle.KIND))
+        settle.settle(Git(Path(where.common), (lock.descriptor,)), store.folder)
+        return count
 
 
 def commit(where: Place, store: Store, branch: str, order: Order) -> Committed:
