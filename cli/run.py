@@ -92,7 +92,7 @@ def COMMAND(
         "command": list(words) or None,
     }
     asked = plan(_table(where, name), f"[runs.{name}]" if name else "run", said)
-    with _alone(store), store:
+    with store:
         return Run(where, store, asked, as_json=as_json).run(frame)
 
 
@@ -110,10 +110,14 @@ class Run:
         self._terminals = [each for each in (0, 1, 2) if os.isatty(each)]
 
     def run(self, first: int | None) -> int:
-        """Play the frames; return the exit code."""
+        """Play the frames; return the exit code.
+
+        Raises:
+            RunBusy: another run is at work.
+        """
         process.adopt_orphans()  # of keepers that die
         codes = []
-        with waking(ENDING, self._ask_to_stop) as awake:
+        with _alone(self._store), waking(ENDING, self._ask_to_stop) as awake:
             settle_dead(self._where, self._store)
             sweep.report(sweep.sweep(self._where))
             for index in range(self._plan.frames):

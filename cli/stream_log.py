@@ -70,12 +70,15 @@ class LastLines:
 
     def write(self, data: bytes) -> None:
         """See what was printed."""
-        *whole, begun = (self._begun + data).rsplit(b"\n", LINES_MAX + 1)
-        for part in whole[-LINES_MAX - 1 :]:
-            line = part.rsplit(b"\n", 1)[-1]  # the first part may hold many lines
-            if line.strip():
-                self._lines.append(line[:LINE_SIZE_MAX])
+        whole, _end, begun = (self._begun + data).rpartition(b"\n")
         self._begun = begun[: LINE_SIZE_MAX + 1]
+        found: list[bytes] = []
+        while whole and len(found) < LINES_MAX:  # from the end: most of it is never looked at
+            rest, *parts = whole.rsplit(b"\n", LINES_MAX)
+            is_all = len(parts) < LINES_MAX
+            found = [line for line in ([rest, *parts] if is_all else parts) if line.strip()] + found
+            whole = b"" if is_all else rest
+        self._lines.extend(line[:LINE_SIZE_MAX] for line in found[-LINES_MAX:])
 
     def texts(self) -> list[str]:
         """Return the lines as printable text, the oldest first."""
