@@ -5,7 +5,6 @@ of their own. The scratch repository is left where it is, to be looked into.
 """
 
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -25,12 +24,10 @@ from .demo_site import (
     TWICE_FRAME,
     make_program,
     make_site,
-    stream_environment,
 )
 from .errors import DemoFailed
 from .exits import DONE, FOUND
 
-STREAM_S_MAX = 60.0
 STORIES = {
     TWICE_FRAME: "stream-2 sends the same delta twice: it must count once",
     GARBAGE_FRAME: "stream-3 sends a conflict marker and half an object",
@@ -47,18 +44,17 @@ WIPED = b'{"agents": {}}'
 def COMMAND(at: Path | None, as_json: bool) -> int:
     """Play a small fleet, accidents included.
 
-    In a scratch repository, for real: four streams in four processes over five frames; one falls
+    In a scratch repository, for real: four streams in four worktrees over five frames; one falls
     silent, one sends garbage, one sends a delta twice. Then the state is wiped, and put right from
     the log byte for byte.
     """
     folder = _folder(at)
     with redirect_stdout(sys.stderr if as_json else sys.stdout), _without_neighbors_variables():
         tree = make_site(folder)
-        program = make_program(folder)
-        with chdir(tree):
+        with chdir(tree), _on_path(make_program(folder)):
             _take_in(tree)
             for frame in range(1, FRAMES + 1):
-                _play(program, tree, frame)
+                _play(frame)
             restored = _wipe_and_restore(tree)
             _step(DONE, "verify")
             rows = _frames(tree)
@@ -89,44 +85,28 @@ def _without_neighbors_variables() -> Iterator[None]:
         os.environ.update(outer)
 
 
+@contextmanager
+def _on_path(program: Path) -> Iterator[None]:
+    """Let the streams find this very installation as `neighbor`."""
+    outer = os.environ.get("PATH", os.defpath)
+    os.environ["PATH"] = f"{program.parent}{os.pathsep}{outer}"
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = outer
+
+
 def _take_in(tree: Path) -> None:
     _say(f"A repository with state/agents.json, channels.json and stats.json: {tree}")
     _step(DONE, "init", "--commit")
 
 
-def _play(program: Path, tree: Path, frame: int) -> None:
-    """Play one frame: open it, let four processes write, close it."""
-    story = STORIES.get(frame, "four streams, four deltas")
-    _say(f"Frame {frame}: {story}")
-    expected = [word for stream in STREAMS for word in ("--stream", stream)]
-    _step(DONE, "frame", "open", str(frame), *expected)
-    print("$ ./agent.sh 1 & ./agent.sh 2 & ./agent.sh 3 & ./agent.sh 4 & wait", flush=True)
-    processes = [
-        subprocess.Popen(
-            ["/bin/sh", "./agent.sh", str(number)],
-            cwd=tree,
-            env=stream_environment(program, frame, stream),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-        for number, stream in enumerate(STREAMS, start=1)
-    ]
-    for stream, process in zip(STREAMS, processes, strict=True):
-        output = _output(process, tree)
-        for line in output.decode("utf-8", "replace").splitlines():
-            print(f"  {stream}: {line}", flush=True)
-    _step(DONE, "frame", "close", str(frame), "--wait", "0s")
-
-
-def _output(process: subprocess.Popen[bytes], tree: Path) -> bytes:
-    """Wait for a stream's process and return what it printed; end one that does not end."""
-    with process:
-        try:
-            return process.communicate(timeout=STREAM_S_MAX)[0]
-        except subprocess.TimeoutExpired as error:
-            process.kill()
-            raise DemoFailed(f"a stream took more than {STREAM_S_MAX:g} s", tree) from error
+def _play(frame: int) -> None:
+    """Play one frame: four streams in four worktrees, closed and committed."""
+    _say(f"Frame {frame}: {STORIES.get(frame, 'four streams, four deltas')}")
+    whole = DONE if frame not in (GARBAGE_FRAME, SILENT_FRAME) else FOUND
+    streams = ("--streams", str(len(STREAMS)), "--stagger", "0s")
+    _step(whole, "run", *streams, "--", "./agent.sh")
 
 
 def _wipe_and_restore(tree: Path) -> bool:

@@ -1,7 +1,6 @@
 """The demo's scratch repository: a small site, and the program its four streams run."""
 
 import json
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -13,14 +12,15 @@ STREAMS = ("stream-1", "stream-2", "stream-3", "stream-4")
 FRAMES = 5
 TWICE_FRAME, GARBAGE_FRAME, SILENT_FRAME = 2, 3, 4
 
-# One stream's turn: plain sh, as rule 8 asks. $1 is the number of the stream.
+# One stream's turn: plain sh, as rule 8 asks.
 AGENT_SH = f"""\
 #!/bin/sh
 set -eu
 frame=$NEIGHBOR_FRAME
-author=$(printf '%s\\n' {" ".join(AGENTS)} | sed -n "$1p")
-number=$((frame * 10 + $1))
-now=2026-03-28T03:0$frame:0$1Z
+stream=${{NEIGHBOR_STREAM#stream-}}
+author=$(printf '%s\\n' {" ".join(AGENTS)} | sed -n "${{stream}}p")
+number=$((frame * 10 + stream))
+now=2026-03-28T03:0$frame:0${{stream}}Z
 
 delta() {{
   cat <<END
@@ -33,7 +33,7 @@ delta() {{
 END
 }}
 
-case $1.$frame in
+case $stream.$frame in
   2.{TWICE_FRAME}) delta | neighbor append; delta | neighbor append ;;  # a retry
   3.{GARBAGE_FRAME}) printf '<<<<<<< Updated\\n{{"posts_created": [\\n' | neighbor append ;;
   4.{SILENT_FRAME}) ;;  # says nothing at all
@@ -66,12 +66,6 @@ def make_program(folder: Path) -> Path:
     program.write_text(f'#!/bin/sh\nexec {python} -m goodneighbor.cli "$@"\n', encoding="utf-8")
     program.chmod(0o755)
     return program
-
-
-def stream_environment(program: Path, frame: int, stream: str) -> dict[str, str]:
-    """Return what a stream's process sees: its frame, its name, and `neighbor` on its PATH."""
-    path = f"{program.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    return {**os.environ, "PATH": path, "NEIGHBOR_FRAME": str(frame), "NEIGHBOR_STREAM": stream}
 
 
 def _documents() -> dict[str, object]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..store import Refusal, Store
+from ..store import Collected, Drained, Refusal, Store
 from ..store.mailbox import sizes
 from ..store.store import MAILBOX
 from . import worktree, worktree_deltas
@@ -32,6 +32,15 @@ class Gathered:
     quarantined: list[Refusal] = field(default_factory=list)
     waiting: list[Path] = field(default_factory=list)  # files half written at the last look
     left: list[tuple[Path, str]] = field(default_factory=list)  # not regular files
+
+    def add(self, more: "Collected | Drained | Gathered") -> None:
+        """Count in what came by another way."""
+        self.events += more.events
+        self.copies += more.copies
+        self.quarantined += more.quarantined
+        if not isinstance(more, Drained):
+            self.waiting += more.waiting
+            self.left += more.left
 
 
 def gather(
@@ -76,19 +85,13 @@ def _take(
     standing: Sequence[Worktree],
     gathered: Gathered,
 ) -> None:
-    found = [store.collect(files)]
-    found += [
-        taken
-        for each in standing
-        if (taken := worktree_deltas.collect(where, each, is_over=False)) is not None
-    ]
-    drained = store.drain()
-    gathered.events += sum(each.events for each in found) + drained.events
-    gathered.copies += sum(each.copies for each in found) + drained.copies
-    gathered.quarantined += [refusal for each in found for refusal in each.quarantined]
-    gathered.quarantined += drained.quarantined
-    gathered.waiting = [file for each in found for file in each.waiting]
-    gathered.left = [file for each in found for file in each.left]
+    gathered.waiting, gathered.left = [], []
+    gathered.add(store.collect(files))
+    for each in standing:
+        collected = worktree_deltas.collect(where, each, is_over=False)
+        if collected is not None:
+            gathered.add(collected)
+    gathered.add(store.drain())
 
 
 def _look(file: Path) -> tuple[str, int, int]:

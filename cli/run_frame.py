@@ -84,6 +84,7 @@ class RunFrame:
         reached("run: streams over")
         closing = close.close(hands.where, hands.store, hands.frame, expect=(), wait_s=0.0)
         reached("run: frame closed")
+        closing.gathered.add(hands.gathered)
         detail = hands.store.frame(hands.frame)
         assert detail is not None, "it has just been closed"
         return Played(self.streams, closing, detail)

@@ -40,11 +40,6 @@ class Show:
     def ended(self, each: RunStream) -> None:
         """Say how a stream ended, what it said last if that was not well, and what was saved."""
         self.say(f"{each.name:{self._width}}   {outcome(each)}{_duration(each)}{_said(each)}")
-        for refusal in each.quarantined:
-            self.say(
-                f"{each.name:{self._width}}   {refusal.reason}, so it is in quarantine "
-                f"(`neighbor quarantine show {refusal.id}`)"
-            )
         for ref in each.rescued:
             self.say(f"{each.name:{self._width}}   its unsaved work is kept: git show {ref}")
 
@@ -89,7 +84,7 @@ class LiveTable(Show):
         """The table shows it."""
 
     def ended(self, each: RunStream) -> None:
-        if each.reason or each.quarantined or each.rescued:
+        if each.reason or each.rescued:
             super().ended(each)
 
     def refresh(self, streams: Sequence[RunStream], now_s: float) -> None:

@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..kernel.errors import GoodneighborError
-from ..store import Refusal, Store
+from ..store import Store
 from ..store.step import reached
 from . import worktree_add, worktree_deltas, worktree_remove
 from .errors import GitFailed, GuardRefused
+from .gather import Gathered
 from .guard_hooks import program
 from .keeper import KEEPER_DIED, Keeper, Order
 from .lease import LEASE_VARIABLE, Lease
@@ -51,6 +52,7 @@ class Hands:
     limits: Limits
     logs: Path
     lines: bool  # whether somebody looks at each last line
+    gathered: Gathered = field(default_factory=Gathered)  # of all streams
 
 
 @dataclass
@@ -66,7 +68,6 @@ class RunStream:
     keeper: Keeper | None = None
     worktree: Worktree | None = None
     rescued: list[str] = field(default_factory=list)
-    quarantined: list[Refusal] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -137,7 +138,7 @@ class RunStream:
         if self.worktree is not None:
             self._collect(hands, self.worktree)
         reached("run: deltas collected")
-        self.quarantined += hands.store.drain().quarantined
+        hands.gathered.add(hands.store.drain())
         if self.name.lower() in map(str.lower, hands.store.missing(hands.frame)):
             self.reason = self._reason()
             hands.store.fall_back(hands.frame, self.name, self.reason, self._known())
@@ -155,7 +156,8 @@ class RunStream:
         except (GitFailed, OSError) as error:
             self.said = str(error)
             return
-        self.quarantined += [] if collected is None else collected.quarantined
+        if collected is not None:
+            hands.gathered.add(collected)
 
     def _reason(self) -> str:
         told = None if self.keeper is None else self.keeper.told

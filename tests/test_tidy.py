@@ -30,7 +30,6 @@ C_COMMENT_CODE = re.compile(r"^\s*(//|/\*)\s*[\w>\-.\[\]]+\s*(=|\().*;\s*(\*/)?$
 # Who may do what. Everything else takes values and returns values.
 STARTS_PROCESSES = {
     "cli/git.py",
-    "cli/demo.py",
     "cli/process.py",
     "cli/setup.py",
     "cli/trash.py",
