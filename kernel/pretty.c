@@ -90,8 +90,9 @@ bool gn_json_pretty(const uint8_t *text, size_t size, uint32_t indent, gn_buffer
     bool is_tail = false;
     while (size > 0) {
         if (!is_tail && size < GN_MARKS_STEP + COPY_STEP) { /* where more may be read than is text */
-            memset(tail, 0, sizeof tail);
-            text = memcpy(tail, text, size);
+            memcpy(tail, text, size);
+            memset(tail + size, 0, GN_MARKS_STEP);
+            text = tail;
             is_tail = true;
         }
         if (!gn_buffer_reserve(out, block_room(p.line_size))) {
