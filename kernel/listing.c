@@ -17,7 +17,8 @@
 #define DEAD_SLACK ((uint64_t)1 << 20)
 #define PIECE_SIZE_FIRST ((size_t)1 << 12)
 #define PIECE_SIZE_LARGEST ((size_t)1 << 20)
-#define AHEAD 4u                 /* lines */
+#define AHEAD 4u                /* lines */
+#define FEW_OF 8u               /* fewer than one in so many are as well taken by key */
 #define CACHE_LINE 64u
 #define PREFETCH_SIZE 512u
 
@@ -254,24 +255,76 @@ static void drop_all_lines(gn_fold *fold)
     gn_arena_reset(&fold->kept.texts);
 }
 
-/* The entries whose lines are to be written, in the arena of the call; NULL when memory ends. */
-static uint32_t *stale_entries(gn_fold *fold, const gn_listing *listing, uint32_t *count)
+/* The entries whose lines are to be written, by key. */
+static uint32_t stale_by_key(const gn_listing *listing, uint32_t *found)
 {
-    uint32_t *found = gn_alloc_array(&fold->call, listing->count + 1u, sizeof *found);
-    *count = 0;
-    for (uint32_t i = 0; found != NULL && i < listing->count; i++) {
-        found[*count] = i;
-        *count += gn_listing_is_stale(listing, listing->entries[i].index);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < listing->count; i++) {
+        found[count] = i;
+        count += gn_listing_is_stale(listing, listing->entries[i].index);
     }
-    return found;
+    return count;
 }
 
-/* Entities lie as they came, not by key, and each is three or four places in memory that lead to each other. What the
- * lines to come are made of is asked for ahead of time, a place at each distance. */
+/* The same as their entities came, which is how they lie in memory; but those that have no line yet last, by key, so
+ * that their lines lie as they are read. */
+static void stale_by_index(const gn_listing *listing, const uint32_t *found, uint32_t count, uint32_t *places,
+                           uint32_t *ordered)
+{
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < listing->count; i++) {
+        places[listing->entries[i].index] = i;
+    }
+    for (uint32_t i = 0; i < listing->count; i++) {
+        if (gn_listing_is_stale(listing, i) && listing->entries[places[i]].line != NULL) {
+            ordered[at++] = places[i];
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (listing->entries[found[i]].line == NULL) {
+            ordered[at++] = found[i];
+        }
+    }
+    assert(at == count);
+}
+
+/* The entries whose lines are to be written, in the arena of the call; NULL when memory ends. */
+static const uint32_t *stale_entries(gn_fold *fold, const gn_listing *listing, uint32_t *count)
+{
+    uint32_t *found = gn_alloc_array(&fold->call, listing->count + 1u, sizeof *found);
+    if (found == NULL) {
+        return NULL;
+    }
+    *count = stale_by_key(listing, found);
+    if (*count <= listing->count / FEW_OF) {
+        return found;
+    }
+    uint32_t *places = gn_alloc_array(&fold->call, listing->count, sizeof *places);
+    uint32_t *ordered = gn_alloc_array(&fold->call, *count, sizeof *ordered);
+    if (places == NULL || ordered == NULL) {
+        return NULL;
+    }
+    stale_by_index(listing, found, *count, places, ordered);
+    return ordered;
+}
+
+/* A line is made of three or four places in memory that lead to each other, and of the one where it goes. They are asked
+ * for some lines ahead of time, a place at each distance. */
+static inline void prefetch(const uint8_t *from, size_t size, bool to_write)
+{
+    for (size_t at = 0; at < size && at < PREFETCH_SIZE; at += CACHE_LINE) {
+        if (to_write) {
+            __builtin_prefetch(from + at, 1);
+        } else {
+            __builtin_prefetch(from + at);
+        }
+    }
+}
+
 static inline void prefetch_text(const gn_cell *cell)
 {
-    for (uint32_t at = 0; cell->kind == GN_TEXT && at < cell->size && at < PREFETCH_SIZE; at += CACHE_LINE) {
-        __builtin_prefetch(cell->as.text + at);
+    if (cell->kind == GN_TEXT) {
+        prefetch(cell->as.text, cell->size, false);
     }
 }
 
@@ -282,8 +335,12 @@ static inline const gn_entity *entity_of(const gn_document *document, uint32_t e
 
 static inline void look_ahead(const gn_document *document, const uint32_t *stale, uint32_t count)
 {
+    const gn_entry *entries = document->listing.entries;
+    if (count > 4 * AHEAD) {
+        __builtin_prefetch(&entries[stale[4 * AHEAD]]);
+    }
     if (count > 3 * AHEAD) {
-        __builtin_prefetch(entity_of(document, stale[3 * AHEAD]));
+        prefetch((const uint8_t *)entity_of(document, stale[3 * AHEAD]), sizeof(gn_entity) + CACHE_LINE - 1, false);
     }
     if (count > 2 * AHEAD) {
         const gn_entity *entity = entity_of(document, stale[2 * AHEAD]);
@@ -293,6 +350,7 @@ static inline void look_ahead(const gn_document *document, const uint32_t *stale
             __builtin_prefetch(entity->body.as.object);
             __builtin_prefetch((const uint8_t *)entity->body.as.object + CACHE_LINE);
         }
+        prefetch(entries[stale[2 * AHEAD]].line, entries[stale[2 * AHEAD]].size, true);
     }
     if (count > AHEAD) {
         const gn_entity *entity = entity_of(document, stale[AHEAD]);
