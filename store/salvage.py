@@ -136,7 +136,7 @@ class Salvage:
         """Yield rows until there is no more, or none that can be read."""
         try:
             yield from self._connection.execute(statement, values)
-        except sqlite3.DatabaseError:
+        except (sqlite3.DatabaseError, UnicodeDecodeError):  # the latter from SQLite's message
             self._broke = True
 
 

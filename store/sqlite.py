@@ -158,6 +158,8 @@ class SqliteDatabase(Database):
                 failed = OSError(errno.EIO, str(error))
                 raise StoreUnwritable(self.name, failed, "unknown") from error
             raise
+        except UnicodeDecodeError as error:  # SQLite's own message quotes a damaged schema
+            raise StoreDamaged(self.name, f"what it says of itself is no text: {error}") from error
 
     @contextmanager
     def reading(self, lock: "Callable[[], StoreLock]") -> Iterator[Cursor]:

@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -105,7 +106,10 @@ def run(
         place = folder / PLACE
         shutil.copytree(sound.world.folder, place)
         repairs = tally.found[flip.kind] % repair_each == 0
-        problem = _judge(sound, World(place), flip, tally, repairs=repairs)
+        try:
+            problem = _judge(sound, World(place), flip, tally, repairs=repairs)
+        except Exception:  # whatever it is, the flip that brought it plays again
+            problem = traceback.format_exc()
         if problem:
             tally.problem = f"flip {number}, {flip}: {problem}"
             return tally

@@ -11,7 +11,7 @@ from typing import Self
 from goodneighbor.store import Store
 from goodneighbor.store.delta import check
 
-from .roles import Place
+from .roles import KEPT, Place
 
 
 @dataclass
@@ -53,7 +53,8 @@ def held(place: Place) -> Held:
     database = f"{(place.store / 'store.sqlite3').as_uri()}?mode=ro"
     with closing(sqlite3.connect(database, uri=True)) as connection:
         found = _events(connection.cursor())
-        rows = connection.execute("SELECT body FROM quarantine ORDER BY id")
+        bodies = "SELECT body FROM quarantine WHERE source <> ? ORDER BY id"
+        rows = connection.execute(bodies, (KEPT,))
         edits = "SELECT count(*) FROM event WHERE kind = 'own' AND stream = 'git'"
         (found.edits,) = connection.execute(edits).fetchone()
         found.quarantined = [body.decode() for (body,) in rows]

@@ -21,6 +21,7 @@ def recover(place: Place, script: Round, told: Collection[int], journal: Journal
 
     `told` are the sendings that were acknowledged to the dead.
     """
+    roles.recover(place)
     with place.open() as store:
         store.drain()
         drained = held(place)

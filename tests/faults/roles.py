@@ -5,19 +5,26 @@ before it sends it, and what was acknowledged after `append` has returned. Nothi
 """
 
 import json
+import os
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from goodneighbor.store import DeltaRejected, Store
 from goodneighbor.store.disk import DISK, Disk
 from goodneighbor.store.edit import Edit
+from goodneighbor.store.lock import StoreLock
+from goodneighbor.store.log_copy import LogCopy
+from goodneighbor.store.rebuild import Told
 
 from .journal import Journal
 from .script import BASE, RULES, SILENT, STREAMS, Round
 
 LOCK_WAIT_S = 60.0  # for the store's lock: a busy machine is no fault
-WRITERS = 3
+WRITERS = 8
+KEPT = "the harness"  # kept in quarantine, and sent by nobody
 _LOOKS = 4
 
 Role = Callable[["Place", Round, Journal, Disk], None]
@@ -45,6 +52,27 @@ class Place:
     @property
     def deltas(self) -> Path:
         return self.folder / "deltas"
+
+    @property
+    def branch(self) -> Path:
+        """The log as its branch has it."""
+        return self.folder / "branch"
+
+    def put_branch(self, text: bytes) -> None:
+        """Bring the branch up to date, whole or not at all."""
+        beside = self.folder / f"branch-{os.getpid()}"
+        beside.write_bytes(text)
+        beside.rename(self.branch)
+
+    def mark_damaged(self) -> None:
+        """Note, before it happens, that the store is about to be damaged."""
+        (self.folder / "damaged").touch()
+
+    def is_damaged(self) -> bool:
+        return (self.folder / "damaged").exists()
+
+    def mark_sound(self) -> None:
+        (self.folder / "damaged").unlink(missing_ok=True)
 
     def open(self, disk: Disk = DISK) -> Store:
         return Store.open(self.store, disk=disk, wait_s=LOCK_WAIT_S)
@@ -80,7 +108,7 @@ def everything(place: Place, script: Round, journal: Journal, disk: Disk) -> Non
             send(store, script, index, journal)
         _close_frame(store, place, script)
         send(store, script, last, journal)  # late: what was exported is not the last word
-        store.replay()
+        _settle(store, place, script)
 
 
 def writer(number: int) -> Role:
@@ -104,7 +132,7 @@ def clerk(place: Place, script: Round, journal: Journal, disk: Disk) -> None:
         _open_frame(store, place, script)
         store.drain()
         _close_frame(store, place, script)
-        store.replay()
+        _settle(store, place, script)
 
 
 def reader(place: Place, script: Round, journal: Journal, disk: Disk) -> None:
@@ -135,6 +163,47 @@ def create(place: Place, script: Round, journal: Journal, disk: Disk) -> None:
 def expected() -> list[str]:
     """Return the streams every frame waits for."""
     return [*STREAMS, SILENT]
+
+
+def _settle(store: Store, place: Place, script: Round) -> None:
+    """Do what comes now and then: fold again, forget, retire, keep, be damaged and recover."""
+    store.replay()
+    store.forget(1)
+    store.keep(KEPT, f"in frame {script.frame}", b"kept aside")
+    last = store.status().events
+    place.put_branch(store.log_lines(1, last).text)
+    store.retire(last)
+    place.mark_damaged()
+    _damage(place)
+    recover(place)
+
+
+def _damage(place: Place) -> None:
+    """Write over an event and a snapshot, as nobody may; whoever comes next finds the mark."""
+    with StoreLock(place.store, wait_s=LOCK_WAIT_S):
+        connection = sqlite3.connect(place.store / "store.sqlite3", isolation_level=None)
+        connection.execute("UPDATE event SET body = zeroblob(9) WHERE position = 3")
+        connection.execute("DELETE FROM event WHERE position = 4")
+        connection.execute("DELETE FROM entity WHERE document = 'agents'")
+        connection.close()
+
+
+def recover(place: Place) -> None:
+    """Put a store right that bears the mark of damage, and take the mark away."""
+    if not place.is_damaged():
+        return
+    text = place.branch.read_bytes()
+    store = Store(place.store, wait_s=LOCK_WAIT_S)
+    last = text.count(b"\n")
+    made = LogCopy("the branch", _store_id(place), last, "", lambda: [text])
+    done = store.recover(Told((made,)))
+    assert done.lost == [], done
+    place.mark_sound()
+
+
+def _store_id(place: Place) -> str:
+    with closing(sqlite3.connect(place.store / "store.sqlite3")) as connection:
+        return str(connection.execute("SELECT store_id FROM store").fetchone()[0])
 
 
 def _open_frame(store: Store, place: Place, script: Round) -> None:

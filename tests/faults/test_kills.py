@@ -13,7 +13,7 @@ from pathlib import Path
 from ..effort import EFFORT, examples
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLS, SOAK_KILLS = 300, 3_000
+KILLS, SOAK_KILLS = 250, 2_500
 SEED = "1" if EFFORT <= 1 else secrets.token_hex(4)
 
 
