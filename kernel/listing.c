@@ -382,7 +382,7 @@ static bool freshen(gn_fold *fold, gn_document *document)
 bool gn_listing_put(gn_fold *fold, gn_document *document)
 {
     const gn_listing *listing = &document->listing;
-    const uint8_t *from = NULL, *to = NULL;
+    gn_text stretch = {NULL, 0};
     if (!gn_listing_order(fold, document)) {
         return false;
     }
@@ -394,15 +394,17 @@ bool gn_listing_put(gn_fold *fold, gn_document *document)
     }
     for (uint32_t i = 0; i < listing->count; i++) {
         const gn_entry *entry = &listing->entries[i];
-        if (entry->line == to) {
-            to += entry->size;
-        } else if (entry->size > 0) {
-            if (!gn_parts_put(fold, from, (size_t)(to - from))) {
-                return false;
-            }
-            from = entry->line;
-            to = from + entry->size;
+        if (entry->size == 0) {
+            continue;
         }
+        if (stretch.size > 0 && entry->line == stretch.bytes + stretch.size) {
+            stretch.size += entry->size;
+            continue;
+        }
+        if (!gn_parts_put(fold, stretch.bytes, stretch.size)) {
+            return false;
+        }
+        stretch = (gn_text){entry->line, entry->size};
     }
-    return gn_parts_put(fold, from, (size_t)(to - from));
+    return gn_parts_put(fold, stretch.bytes, stretch.size);
 }
