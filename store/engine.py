@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .disk import Disk
     from .lock import StoreLock
 
-SCHEMA = "0003"  # the newest revision in migrations/versions
+SCHEMA = "0004"  # the newest revision in migrations/versions
 
 Values = Sequence[Any] | Mapping[str, Any]
 

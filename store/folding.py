@@ -28,6 +28,7 @@ class Folder:
         self._digest: bytes | None = None
         self._fold: Fold | None = None
         self.rules: Rules | None = None
+        self.seen: snapshots.Seen = {}
 
     def under(self, digest: bytes, frame: int) -> Fold:
         """Return a handle for these rules, about to fold `frame`."""
@@ -41,7 +42,7 @@ class Folder:
 
     def load(self, fold: Fold, names: Sequence[tuple[str, bytes]]) -> None:
         """Give the kernel what is there of the entities it names."""
-        for document, rows in snapshots.load(self._cursor, names).items():
+        for document, rows in snapshots.load(self._cursor, names, self.seen).items():
             fold.load(document, [(row.key, row.body) for row in rows if row.body != b""])
 
     def close(self) -> None:
@@ -100,7 +101,7 @@ def _fold_frame(cursor: Cursor, folder: Folder, frame: int, rules: bytes) -> Fra
     folder.load(fold, fold.needs(events))
     folded = fold.run(events)
     rooted = {document.name for document in fold.rules.documents if document.root is not None}
-    snapshots.write(cursor, frame, folded.changed, rooted)
+    snapshots.write(cursor, frame, folded.changed, rooted, folder.seen)
     sums = receipts.write(cursor, frame, placed, folded.receipts)
     _write_frame(cursor, sums, rules, snapshots.state_digest(cursor), fold.totals())
     return sums

@@ -172,10 +172,18 @@ entity = Table(
     Column("document", Text, nullable=False),
     Column("key_digest", LargeBinary, nullable=False),
     Column("key", LargeBinary, nullable=False),
-    Column("frame", BigInteger, nullable=False, index=True),
+    Column("frame", BigInteger, nullable=False),
     Column("body", LargeBinary),
     Column("digest", LargeBinary),  # NULL where the entity does not count in the state digest
     PrimaryKeyConstraint("document", "key_digest"),
+    sqlite_with_rowid=False,  # one page an entity, not one of the key's and one of the row's
+)
+# For going back to an older frame. Base state, most of a large one, has no place in it.
+Index(
+    "ix_entity_frame",
+    entity.c.frame,
+    sqlite_where=text("frame >= 0"),
+    postgresql_where=text("frame >= 0"),
 )
 
 entity_past = Table(

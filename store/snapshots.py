@@ -31,6 +31,19 @@ class Row(NamedTuple):
     body: bytes | None
 
 
+class Known(NamedTuple):
+    """What the next version of an entity has to know of this one."""
+
+    frame: int
+    digest: bytes | None
+    is_removed: bool
+
+
+# Entities that were looked up or written in this transaction; None: there is none.
+Seen = dict[tuple[str, bytes], Known | None]
+SEEN_MAX = 200_000
+
+
 class Share(NamedTuple):
     """What a document adds to the state digest, and what it holds; `@` is no entity here."""
 
@@ -40,6 +53,9 @@ class Share(NamedTuple):
 
 
 EMPTY = Share(0, 0, 0)
+
+# The index on frame holds no base state; the first of the two is where SQLite starts in it.
+_SINCE = "frame >= ? AND frame >= 0"
 
 HIGHEST_FRAME = 2**62  # above every frame there is
 
@@ -133,39 +149,59 @@ def entities(cursor: Cursor, document: str, frame: int | None = None) -> Iterato
         yield Row(key, made, body)
 
 
-def load(cursor: Cursor, names: Sequence[tuple[str, bytes]]) -> dict[str, list[Row]]:
+def load(cursor: Cursor, names: Sequence[tuple[str, bytes]], seen: Seen) -> dict[str, list[Row]]:
     """Return the versions that are there among the named entities, by document."""
+    if len(seen) > SEEN_MAX:
+        seen.clear()
+    # In the order of the index, so that a page is read once.
+    placed = sorted((document, key_digest(key), key) for document, key in names)
+    rows = cursor.each(
+        "SELECT frame, body, digest FROM entity WHERE document = ? AND key_digest = ?",
+        [place[:2] for place in placed],
+    )
     found: dict[str, list[Row]] = {}
-    for document, key in names:
-        row = version(cursor, document, key)
+    for (document, _, key), row in zip(placed, rows, strict=True):
+        seen[document, key] = None
         if row is not None:
-            found.setdefault(document, []).append(row)
+            frame, body, digest = row
+            seen[document, key] = Known(frame, digest, body is None)
+            found.setdefault(document, []).append(Row(key, frame, body))
     return found
 
 
 def write(
-    cursor: Cursor, frame: int, changes: Iterable[Changed], rooted: Collection[str] = ()
+    cursor: Cursor,
+    frame: int,
+    changes: Iterable[Changed],
+    rooted: Collection[str] = (),
+    seen: Seen | None = None,
 ) -> None:
     """Make what frame `frame` changed the current versions, and keep those before as older ones.
 
     In the documents named by `rooted`, `@` is what lies beside the root, and no entity to count.
+    What `seen` knows is not looked up again.
     """
+    seen = {} if seen is None else seen
     by_document: dict[str, list[Changed]] = {}
     for change in changes:
         by_document.setdefault(change.document, []).append(change)
     before = shares(cursor)
     for document, changed in by_document.items():
         uncounted = MEMBERS_KEY if document in rooted else None
-        share = _write_document(cursor, frame, changed, before.get(document, EMPTY), uncounted)
+        _look_up(cursor, changed, seen)
+        share = _write_document(
+            cursor, frame, changed, before.get(document, EMPTY), uncounted, seen
+        )
         _put_share(cursor, document, frame, share)
 
 
 def rewind(cursor: Cursor, frame: int) -> None:
     """Put every entity back to what it was before frame `frame`, and forget what came since."""
-    cursor.execute("SELECT document, key_digest, key FROM entity WHERE frame >= ?", (frame,))
+    since = _SINCE if frame >= 0 else "frame >= ?"
+    cursor.execute(f"SELECT document, key_digest, key FROM entity WHERE {since}", (frame,))
     touched = cursor.fetchall()
     older = [_newest_before(cursor, document, digest, frame) for document, digest, _ in touched]
-    cursor.execute("DELETE FROM entity WHERE frame >= ?", (frame,))
+    cursor.execute(f"DELETE FROM entity WHERE {since}", (frame,))
     cursor.executemany(
         "INSERT INTO entity (document, key_digest, key, frame, body, digest)"
         " VALUES (?, ?, ?, ?, ?, ?)",
@@ -187,8 +223,25 @@ def rewind(cursor: Cursor, frame: int) -> None:
     cursor.execute("DELETE FROM document WHERE frame >= ?", (frame,))
 
 
+def _look_up(cursor: Cursor, changed: Sequence[Changed], seen: Seen) -> None:
+    """See what is there of entities that were not looked up before."""
+    unseen = [each for each in changed if (each.document, each.key) not in seen]
+    rows = cursor.each(
+        "SELECT frame, digest, body IS NULL FROM entity WHERE document = ? AND key_digest = ?",
+        [(each.document, key_digest(each.key)) for each in unseen],
+    )
+    for each, row in zip(unseen, rows, strict=True):
+        known = None if row is None else Known(row[0], row[1], bool(row[2]))
+        seen[each.document, each.key] = known
+
+
 def _write_document(
-    cursor: Cursor, frame: int, changed: Sequence[Changed], share: Share, uncounted: bytes | None
+    cursor: Cursor,
+    frame: int,
+    changed: Sequence[Changed],
+    share: Share,
+    uncounted: bytes | None,
+    seen: Seen,
 ) -> Share:
     digest_sum, live, removed = share
     document = changed[0].document
@@ -197,19 +250,17 @@ def _write_document(
     # In the order of the index: a large document's rows then fill its pages one after the other.
     for digest, _, key, body in sorted((key_digest(each.key), *each) for each in changed):
         place = (document, digest)
-        old = cursor.execute(
-            "SELECT frame, digest, body IS NULL FROM entity WHERE document = ? AND key_digest = ?",
-            place,
-        ).fetchone()
+        old = seen[document, key]
         new_digest = entity_digest(document, key, body)
         if old is not None:
-            assert old[0] < frame, "a frame writes an entity once"
+            assert old.frame < frame, "a frame writes an entity once"
             keeps.append(place)
-            digest_sum -= int.from_bytes(old[1] or b"", "big")
+            digest_sum -= int.from_bytes(old.digest or b"", "big")
         digest_sum += int.from_bytes(new_digest or b"", "big")
         if key != uncounted:
-            live += (new_digest is not None) - (old is not None and old[1] is not None)
-            removed += (body is None) - (old is not None and bool(old[2]))
+            live += (new_digest is not None) - (old is not None and old.digest is not None)
+            removed += (body is None) - (old is not None and old.is_removed)
+        seen[document, key] = Known(frame, new_digest, body is None)
         rows.append((*place, key, frame, body, new_digest))
     cursor.executemany(
         "INSERT INTO entity_past (document, key_digest, frame, body) SELECT document, key_digest,"

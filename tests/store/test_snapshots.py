@@ -2,7 +2,7 @@
 
 import hashlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from goodneighbor.store import Store, snapshots
 from goodneighbor.store.engine import Cursor, open_database
 from goodneighbor.store.lock import StoreLock
 from goodneighbor.store.schema import metadata
+from goodneighbor.store.snapshots import Seen
 from goodneighbor.store.sqlite import SqliteCursor
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -108,13 +109,13 @@ def test_a_close_reads_only_the_entities_its_frame_needs(
     many = b",".join(b'"a%d": {"post_count": 0}' % number for number in range(500))
     store = make_store(base={"agents": b'{"agents": {%s}}' % many})
     asked: list[tuple[str, bytes]] = []
-    version = snapshots.version
+    load = snapshots.load
 
-    def watched(*arguments: object) -> object:
-        asked.append(arguments[1:3])  # type: ignore[arg-type]
-        return version(*arguments)  # type: ignore[arg-type]
+    def watched(cursor: Cursor, names: Sequence[tuple[str, bytes]], seen: Seen) -> object:
+        asked.extend(names)
+        return load(cursor, names, seen)
 
-    monkeypatch.setattr(snapshots, "version", watched)
+    monkeypatch.setattr(snapshots, "load", watched)
     store.append(fleet.delta(1, "s1", fleet.post(1, "a7")))
     store.close_frame(1)
     assert ("agents", b"a7") in asked
