@@ -255,8 +255,8 @@ def _put_open(cursor: Cursor, frame: int, expected: Iterable[tuple[object, ...]]
 def _offsets(cursor: Cursor, sources: Sources) -> Iterator[Report]:
     """Say how far each segment was read: up to the last note that was certainly taken in.
 
-    Where the database still says so, that stands. Otherwise notes prove it: this very sending is in
-    the log, or a note behind it is.
+    What the database still says stands, unless a note proves more: an older database, set aside
+    before, was read last when it was damaged.
     """
     believed = dict[str, int]()
     for table in list(sources.tables)[:1]:
@@ -265,11 +265,11 @@ def _offsets(cursor: Cursor, sources: Sources) -> Iterator[Report]:
             if row.is_sound and isinstance(name, str) and isinstance(taken, int):
                 believed[name] = taken
     for name, size in mailbox.sizes(sources.mailbox).items():
-        taken = believed.get(name, size + 1)
-        if taken > size:
-            taken = _proved(cursor, sources.mailbox, name)
-            if taken:
-                yield Step(f"mailbox/{name}", f"read up to byte {taken}, as its notes say")
+        said = believed.get(name, 0)
+        proved = _proved(cursor, sources.mailbox, name)
+        taken = max(said if said <= size else 0, proved)
+        if taken != said:
+            yield Step(f"mailbox/{name}", f"read up to byte {taken}, as its notes say")
         yield from _again(cursor, sources.mailbox, name, taken)
         if taken:
             log.put_offsets(cursor, {name: taken})

@@ -167,6 +167,22 @@ def test_what_the_branch_has_not_yet_comes_from_the_mailbox(lived_in: Store) -> 
     assert {name: store.document(name) for name in store.documents()} == documents
 
 
+def test_what_was_set_aside_before_helps_when_the_rest_is_gone(lived_in: Store) -> None:
+    """Put right once, gone on with, then lost: the old file says what no log does."""
+    change(lived_in, WRONG)
+    assert recover(lived_in).faults == []
+    store = Store.open(lived_in.folder)
+    store.append(fleet.delta(4, "s1", fleet.post(40, "ada")))
+    store.close_frame(4)
+    store.close()
+    before, told = facts(store), branch(store)
+    database(store).unlink()
+    assert recover(store, told).faults == []
+    after = facts(store)
+    for table in ("event", "store", "entity", "copy", "collected", "quarantine", "segment"):
+        assert after[table] == before[table], table
+
+
 def test_a_flipped_page_costs_no_row_that_can_be_read(lived_in: Store) -> None:
     """Page by page, its first bytes: those that say what kind of page it is and what is on it."""
     lived_in.close()
