@@ -22,6 +22,8 @@ from .worktree import Worktree
 
 POLL_S = 0.25  # between two looks at who has reported
 
+Look = tuple[str, int, int]  # what changes when a file does
+
 
 @dataclass
 class Gathered:
@@ -71,6 +73,16 @@ def gather(
         time.sleep(min(POLL_S, left_s))
 
 
+def gather_changed(where: Place, store: Store, seen: set[Look], gathered: Gathered) -> None:
+    """Take in those delta files of the main tree that have changed since they were `seen`."""
+    changed = {look: file for file in _files(where) if (look := _look(file)) not in seen}
+    seen.update(changed)
+    if changed:
+        collected = store.collect(changed.values())
+        collected.waiting.clear()  # the close says which are half then
+        gathered.add(collected)
+
+
 def _files(where: Place) -> list[Path]:
     try:
         return delta_files(where.main_tree())
@@ -94,7 +106,7 @@ def _take(
     gathered.add(store.drain())
 
 
-def _look(file: Path) -> tuple[str, int, int]:
+def _look(file: Path) -> Look:
     """Tell what changes when a file does; a file that is gone meanwhile looks like that."""
     try:
         found = os.stat(file, follow_symlinks=False)

@@ -103,7 +103,7 @@ class Keeper:
             told.line = message["line"]
 
     def _end_of_file(self) -> None:
-        self._process.wait()
+        self._process.wait()  # for its end alone: `reap_adopted` may have had its exit code
         self.has_ended = True
         if self.told.code is None:
             self.told.code, self.told.cause = -signal.SIGKILL, KEEPER_DIED

@@ -84,6 +84,19 @@ def adopt_orphans() -> bool:
     return bool(ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0)
 
 
+def reap_adopted() -> None:
+    """Take note of the end of children that have ended, whoever they are.
+
+    Somebody who adopts orphans must, or they stay as zombies. Only between calls that start a
+    process and wait for it; a Popen that waits later learns no exit code.
+    """
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            continue
+    except ChildProcessError:
+        return
+
+
 def members(root: int, group: int = 0) -> list[int]:
     """Return who descends from `root` or is in process group `group`; neither root nor we."""
     children: dict[int, list[int]] = {}

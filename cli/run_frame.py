@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 from ..store import FrameDetail
 from ..store.step import reached
-from . import close
+from . import close, process
 from .close import Closing
 from .launches import Launches
 from .run_plan import Plan
 from .run_show import Show
-from .run_stream import ENDING, OVER, RUNNING, WAITING, Hands, RunStream
+from .run_stream import ENDING, OVER, RUNNING, SETTLING, WAITING, Hands, RunStream
 
 REFRESH_S = 0.25
 WAIT_S_MAX = 3600.0
@@ -74,8 +74,9 @@ class RunFrame:
         self._show.opened(hands.frame, self.streams)
         while True:
             now_s = time.monotonic()
-            self._obey(stop, now_s)
+            self._obey(stop)
             self._launch_next(now_s)
+            self._settle()
             self._show.refresh(self.streams, now_s)
             if all(each.state == OVER for each in self.streams):
                 break
@@ -96,17 +97,13 @@ class RunFrame:
             while each.keeper is not None and not each.keeper.has_ended:
                 each.keeper.read()
 
-    def _obey(self, stop: Stop, now_s: float) -> None:
+    def _obey(self, stop: Stop) -> None:
         if stop.times <= self._told_to_end:
             return
         self._told_to_end = stop.times
         self._show.stopping(stop.number)
         for each in self.streams:
-            if each.state == WAITING:
-                each.finish(self._hands, now_s)
-                self._show.ended(each)
-            else:
-                each.end(at_once=stop.times > 1)
+            each.end(at_once=stop.times > 1)
 
     def _due_s(self) -> float | None:
         """Return when the next stream may start; None while none may, however long one waits."""
@@ -122,39 +119,44 @@ class RunFrame:
         if due_s is not None and due_s <= now_s:
             first = next(each for each in self.streams if each.state == WAITING)
             first.launch(self._hands, now_s)
-            self._note(first)
 
-    def _note(self, each: RunStream) -> None:
-        """Tell the launches and the person what became of a start, or of a stream."""
-        if each.has_failed_to_start:
-            self._launches.failed(time.monotonic())
-        if each.state == OVER:
-            self._show.ended(each)
+    def _settle(self) -> None:
+        """Settle the streams that have ended; tell the launches and the person of each."""
+        for each in self.streams:
+            if each.state == SETTLING:
+                each.settle(self._hands)
+                if each.state == SETTLING:
+                    self._show.say(f"{each.name}: another holds the store; it is waited for")
+                    continue
+                if each.has_failed_to_start:
+                    self._launches.failed(time.monotonic())
+                self._show.ended(each)
 
     def _wait(self, awake: int) -> None:
         """Wait until something can happen, and hear whoever has something to tell."""
         by_descriptor = {
             each.keeper.descriptor: each
             for each in self.streams
-            if each.keeper is not None and each.state != OVER
+            if each.keeper is not None and each.state in (RUNNING, ENDING)
         }
         poll = select.poll()
         for descriptor in (awake, *by_descriptor):
             poll.register(descriptor, select.POLLIN)
-        wait_s = REFRESH_S if self._show.is_live else WAIT_S_MAX
+        is_soon = self._show.is_live or any(each.state == SETTLING for each in self.streams)
+        wait_s = REFRESH_S if is_soon else WAIT_S_MAX
         due_s = self._due_s()
         if due_s is not None:
             wait_s = min(wait_s, max(0.0, due_s - time.monotonic()))
         for descriptor, _event in poll.poll(wait_s * 1000):
             if descriptor == awake:
                 os.read(awake, READ_SIZE)
+                process.reap_adopted()
             else:
                 self._hear(by_descriptor[descriptor])
 
     def _hear(self, each: RunStream) -> None:
         had_started = each.started_s is not None
-        each.hear(self._hands, time.monotonic())
+        each.hear(time.monotonic())
         if each.started_s is not None and not had_started:
             self._launches.started(each.started_s)
             self._show.started(each)
-        self._note(each)

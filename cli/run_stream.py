@@ -1,7 +1,7 @@
 """One stream of a run: its worktree, its command, its deltas, its one status.
 
-    waiting -- launch --> running -- its tree has ended --> over (swept, and counted once)
-                  `--- it cannot start ------------------------^
+    waiting -- launch --> running -- its tree has ended --> settling --> over
+                  `--- it cannot start ------------------------^     (counted once, swept)
 
 The fact not to miss: the order of the end. All its processes are gone before its deltas are
 collected, its deltas are in the log before it is judged, it is judged before its worktree goes; so
@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..kernel.errors import GoodneighborError
-from ..store import Store
+from ..store import Store, StoreBusy
 from ..store.step import reached
 from . import worktree_add, worktree_deltas, worktree_remove
 from .errors import GitFailed, GuardRefused
-from .gather import Gathered
+from .gather import Gathered, Look, gather_changed
 from .guard_hooks import program
 from .keeper import KEEPER_DIED, Keeper, Order
 from .lease import LEASE_VARIABLE, Lease
@@ -30,7 +30,9 @@ from .tree_life import Limits
 from .worktree import Worktree
 from .worktree_settings import Settings
 
-WAITING, RUNNING, ENDING, OVER = "waiting", "running", "ending", "over"
+WAITING, RUNNING, ENDING = "waiting", "running", "ending"
+SETTLING, OVER = "settling", "over"
+SETTLE_TRIES_MAX = 60  # each as long as the store's lock is waited for
 # What would send a stream's git elsewhere than to its worktree (git rev-parse --local-env-vars).
 GIT_PLACES = (
     "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR", "GIT_DIR", "GIT_GRAFT_FILE",
@@ -53,6 +55,7 @@ class Hands:
     logs: Path
     lines: bool  # whether somebody looks at each last line
     gathered: Gathered = field(default_factory=Gathered)  # of all streams
+    seen: set[Look] = field(default_factory=set)  # delta files of the main tree
 
 
 @dataclass
@@ -68,6 +71,7 @@ class RunStream:
     keeper: Keeper | None = None
     worktree: Worktree | None = None
     rescued: list[str] = field(default_factory=list)
+    tries: int = 0  # to settle
 
     @property
     def name(self) -> str:
@@ -90,7 +94,8 @@ class RunStream:
             self._launch(hands)
         except (GoodneighborError, OSError) as error:
             self.said = str(error)
-            self.finish(hands, now_s)
+            self.ended_s = now_s
+            self.state = SETTLING
 
     def _launch(self, hands: Hands) -> None:
         added = worktree_add.add(
@@ -111,32 +116,54 @@ class RunStream:
         self.state = RUNNING
         reached("run: keeper started")
 
-    def hear(self, hands: Hands, now_s: float) -> None:
-        """Take in what the keeper tells; when its tree has ended, so does the stream."""
+    def hear(self, now_s: float) -> None:
+        """Take in what the keeper tells; with its tree, the stream ends."""
         assert self.keeper is not None
         self.keeper.read()
         self.started_s = self.keeper.told.started_s
         if self.keeper.has_ended:
-            self.finish(hands, now_s)
+            self.keeper.close()
+            self.said = (self.keeper.told.errors or [self.keeper.told.line])[-1]
+            self.ended_s = now_s
+            self.state = SETTLING
+            reached("run: tree ended")
 
     def end(self, *, at_once: bool) -> None:
-        """Ask a running stream to end."""
-        if self.keeper is not None and self.state != OVER:
+        """Ask a running stream to end; one that waits is over before it began."""
+        if self.state == WAITING:
+            self.state = SETTLING
+        elif self.keeper is not None and self.state in (RUNNING, ENDING):
             self.state = ENDING
             if at_once:
                 self.keeper.kill()
             else:
                 self.keeper.end()
 
-    def finish(self, hands: Hands, now_s: float) -> None:
-        """Collect, judge and sweep a stream whose processes are gone."""
-        self.ended_s = now_s
-        if self.keeper is not None:
-            self.keeper.close()
-            self.said = (self.keeper.told.errors or [self.keeper.told.line])[-1]
-        reached("run: tree ended")
+    def settle(self, hands: Hands) -> None:
+        """Collect, judge and sweep a stream whose processes are gone.
+
+        While another holds the store it stays as it is, to be settled again.
+
+        Raises:
+            StoreBusy: that took too long.
+        """
+        self.tries += 1
+        try:
+            self._judge(hands)
+        except StoreBusy:
+            if self.tries >= SETTLE_TRIES_MAX:
+                raise
+            return
+        self.state = OVER
+        if self.worktree is not None:
+            self._remove(hands, self.worktree)
+        reached("run: stream swept")
+
+    def _judge(self, hands: Hands) -> None:
+        """Take in all that it left, and give it its one status."""
         if self.worktree is not None:
             self._collect(hands, self.worktree)
+        gather_changed(hands.where, hands.store, hands.seen, hands.gathered)
         reached("run: deltas collected")
         hands.gathered.add(hands.store.drain())
         if self.name.lower() in map(str.lower, hands.store.missing(hands.frame)):
@@ -144,10 +171,6 @@ class RunStream:
             hands.store.fall_back(hands.frame, self.name, self.reason, self._known())
             hands.store.drain()
             reached("run: fallback kept")
-        self.state = OVER
-        if self.worktree is not None:
-            self._remove(hands, self.worktree)
-        reached("run: stream swept")
 
     def _collect(self, hands: Hands, made: Worktree) -> None:
         """Take its delta files in; what cannot be read there stays, and is rescued."""

@@ -1,6 +1,8 @@
 """`neighbor run` on real git: streams come, work, are accounted for, and leave nothing behind."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -8,7 +10,18 @@ from pathlib import Path
 import pytest
 
 from ..effort import EFFORT
-from .running import POST, RULES, bodies, check_after, git, make_site, run
+from .running import (
+    NEIGHBOR,
+    POST,
+    RULES,
+    bodies,
+    check_after,
+    environment,
+    git,
+    left_over,
+    make_site,
+    run,
+)
 
 APPEND = f"echo '{POST % 1}' | neighbor append"
 FRAME = 405
@@ -45,6 +58,12 @@ ENDINGS = {
     "a-frame-to-come": ("echo '{\"frame\": 500}' | neighbor append", "fallback", "silent"),
     "own-folder": (f"echo '{POST % 5}' >$NEIGHBOR_DELTAS/a.json", "reported", ""),
     "in-worktree": (f"echo '{POST % 6}' >state/stream_deltas/c.json", "reported", ""),
+    "in-main-tree": (
+        'echo \'{"stream_id": "in-main-tree", "frame": 405}\' '
+        ">$(git rev-parse --git-common-dir)/../state/stream_deltas/d.json",
+        "reported",
+        "",
+    ),
     "no-worktree-any-more": ('rm -rf "$NEIGHBOR_WORKTREE"', "fallback", "silent"),
 }
 
@@ -179,6 +198,50 @@ def test_a_stream_whose_worktree_cannot_be_made_is_a_fallback(site: Path) -> Non
     assert "exists, and is no worktree of ours" in done.err
     taken.rmdir()
     taken.parent.rmdir()
+
+
+def test_one_run_at_a_time(site: Path) -> None:
+    command = f"until [ -e {site.parent}/go ]; do sleep 0.1; done; {APPEND}"
+    words = [*NEIGHBOR, "run", "--streams", "1", "--", "sh", "-c", command]
+    with subprocess.Popen(
+        words, cwd=site, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+    ) as first:
+        assert first.stderr is not None
+        first.stderr.readline()  # its frame is open
+        second = run(site, "run", "--streams", "1", "--", "true", code=5)
+        assert f"at work in this repository (process {first.pid})" in second.err
+        (site.parent / "go").touch()
+        first.stderr.read()
+    assert first.returncode == 0
+
+
+def test_without_a_commit_there_is_nothing_to_start_from(repository: Path) -> None:
+    (repository / "state").mkdir()
+    (repository / "state" / "stats.json").write_text("{}", encoding="utf-8")
+    run(repository, "init")
+    assert "has no commit yet" in run(repository, "run", "--streams", "1", "--", "x", code=3).err
+    assert left_over(repository) == []
+
+
+# Prints how many of the supervisor's children are zombies: it is the keeper's parent.
+ZOMBIES = """\
+import os, pathlib
+def fields(pid):
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+supervisor = fields(os.getppid())[1]
+pids = [each.name for each in pathlib.Path("/proc").glob("[0-9]*")]
+seen = [fields(pid) for pid in pids if os.path.exists(f"/proc/{pid}/stat")]
+print("zombies", sum(each[:2] == ["Z", supervisor] for each in seen))
+"""
+
+
+def test_a_long_run_gathers_no_zombies(site: Path, tmp_path: Path) -> None:
+    """Whoever deletes in the background ends as the run's child."""
+    (tmp_path / "zombies.py").write_text(ZOMBIES, encoding="utf-8")
+    words = ("--frames", "4", "--streams", "1", "--", sys.executable, str(tmp_path / "zombies.py"))
+    run(site, "run", *words, code=1)
+    log = (site / ".git/goodneighbor/logs/frame-408/stream-1.log").read_text("utf-8")
+    assert log in ("zombies 0\n", "zombies 1\n")  # the last one may just have ended
 
 
 def test_work_that_a_stream_did_not_hand_in_is_kept_under_a_ref(site: Path) -> None:
