@@ -217,40 +217,6 @@ static int apply_at(gn_fold *fold, const gn_path *path, gn_target *at, uint32_t 
     }
 }
 
-int gn_apply_plain(gn_fold *fold, const gn_operation *operation, gn_entity *entity, gn_name value, bool *done)
-{
-    int64_t number;
-    *done = false;
-    if (entity->body.kind == GN_TEXT && entity->body.as.text[0] == '{' && !gn_object_open(fold, entity)) {
-        return GN_NO_MEMORY;
-    }
-    if (entity->body.kind != GN_OPEN) {
-        return GN_OK;
-    }
-    gn_cell *cell = gn_object_slot(entity->body.as.object, operation->slot);
-    if (operation->code == GN_INC) {
-        int64_t current = cell->kind == GN_INTEGER ? cell->as.integer : 0;
-        bool fits = !__builtin_add_overflow(current, operation->step, &number);
-        if (!operation->has_step || (cell->kind != GN_INTEGER && cell->kind != GN_ABSENT) || !fits) {
-            return GN_OK;
-        }
-    } else {
-        if (cell->kind != GN_SECOND || !gn_second_pack(value, &number)) {
-            return GN_OK;
-        }
-        *done = operation->code == GN_MAX ? number <= cell->as.integer : number >= cell->as.integer;
-        if (*done) {
-            return GN_OK;
-        }
-    }
-    if (!gn_state_save(fold, entity, cell)) {
-        return GN_NO_MEMORY;
-    }
-    *cell = (gn_cell){.as.integer = number, .kind = operation->code == GN_INC ? GN_INTEGER : GN_SECOND};
-    *done = true;
-    return GN_OK;
-}
-
 static int apply_admitted(gn_fold *fold, const gn_path *path, gn_entity *entity, uint32_t code, gn_name value,
                           bool own, uint32_t *reason)
 {
@@ -295,9 +261,11 @@ int gn_write(gn_fold *fold, const gn_path *path, gn_name value, uint32_t *reason
 
 int gn_insert(gn_fold *fold, gn_entity *entity, gn_name body)
 {
-    gn_path path = {.document = entity->document, .slot = GN_NONE};
-    gn_target at = {.document = &fold->program.documents[entity->document], .entity = entity,
-                    .cell = &entity->body, .is_cell = true};
-    assert(entity->body.kind == GN_ABSENT);
-    return gn_put(fold, &path, &at, body);
+    gn_cell cell;
+    assert(entity->body.kind == GN_ABSENT && body.size > 0);
+    if (!gn_value_cell(fold, body, &cell) || !gn_state_save(fold, entity, &entity->body)) {
+        return GN_NO_MEMORY;
+    }
+    entity->body = cell;
+    return GN_OK;
 }

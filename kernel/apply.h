@@ -23,6 +23,8 @@ int gn_find_place(gn_fold *fold, const gn_path *path, gn_entity *entity, gn_targ
 bool gn_is_absent(const gn_target *at);
 /* The value at the place as text; size 0 when absent. False when memory ends. */
 bool gn_current_text(gn_fold *fold, const gn_target *at, gn_name *text);
+/* A value's cell: small integers and whole seconds as numbers, all else as a text that the state keeps. */
+bool gn_value_cell(gn_fold *fold, gn_name value, gn_cell *cell);
 /* Write a value there; parents and the entity are made. */
 int gn_put(gn_fold *fold, const gn_path *path, gn_target *at, gn_name value);
 /* The same for a cell's own number, GN_INTEGER or GN_SECOND. */

@@ -75,10 +75,14 @@ static int compare_instants(gn_name a, gn_name b)
     return (left > right) - (left < right);
 }
 
+/* Little-endian everywhere: bytes are taken out of these words by their numbers. */
 static inline uint64_t load64(const uint8_t *bytes)
 {
     uint64_t word;
     memcpy(&word, bytes, 8);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
     return word;
 }
 
@@ -94,32 +98,107 @@ static inline uint64_t read_form(uint64_t bytes, const char form[8], uint64_t se
 
 /* The spelling that nearly all instants have. Packed, least significant first: 6 bits of seconds, 6 of minutes,
  * 5 of hours, 5 of days, 4 of months, then the year. */
-bool gn_second_pack(gn_name text, int64_t *packed)
+/* Each byte times ten and the one behind it: where two digits begin, what they say. */
+static inline uint64_t pairs(uint64_t digits)
+{
+    return digits * 10 + (digits >> 8);
+}
+
+static inline unsigned byte_of(uint64_t word, unsigned at)
+{
+    return (unsigned)(word >> (8 * at)) & 0xFFu;
+}
+
+/* The text in words, of which two overlap: 2026-03- 28T03:00 03:00:00. */
+static inline uint64_t word_at(gn_name text, uint32_t at)
+{
+    return load64(text.bytes + at);
+}
+
+/* "03:00:00" into the lower 17 bits; false when it is no time of day. */
+static inline bool pack_time(uint64_t word, int64_t *packed)
+{
+    const uint64_t digits = read_form(word, "00:00:00", 0x0000FF0000FF0000u);
+    const uint64_t numbers = pairs(digits);
+    const unsigned hour = byte_of(numbers, 0), minute = byte_of(numbers, 3), second = byte_of(numbers, 6);
+    *packed = (int64_t)(hour << 12 | minute << 6 | second);
+    return digits != UINT64_MAX && hour <= 23 && minute <= 59 && second <= 59;
+}
+
+/* "2026-03-" and "28T03:00" into the upper bits; false when it is no day. */
+static bool pack_day(uint64_t first, uint64_t second, int64_t *packed)
 {
     static const uint8_t days[13] = {0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    if (text.size != GN_SECOND_SIZE || text.bytes[20] != 'Z') {
+    first = read_form(first, "0000-00-", 0xFF0000FF00000000u);
+    second = read_form(second, "00T00:00", 0x0000FF0000FF0000u);
+    if (first == UINT64_MAX || second == UINT64_MAX) {
         return false;
     }
-    uint8_t date[8], middle[8], time[8];
-    /* The text in three words, the last two overlapping: 2026-03- 28T03:00 03:00:00. */
-    uint64_t first = read_form(load64(text.bytes + 1), "0000-00-", 0xFF0000FF00000000u);
-    uint64_t second = read_form(load64(text.bytes + 9), "00T00:00", 0x0000FF0000FF0000u);
-    uint64_t third = read_form(load64(text.bytes + 12), "00:00:00", 0x0000FF0000FF0000u);
-    if ((first | second | third) == UINT64_MAX) {
-        return false;
-    }
-    memcpy(date, &first, 8);
-    memcpy(middle, &second, 8);
-    memcpy(time, &third, 8);
-    unsigned year = date[0] * 1000u + date[1] * 100u + date[2] * 10u + date[3];
-    unsigned month = date[5] * 10u + date[6], day = middle[0] * 10u + middle[1];
-    unsigned hour = time[0] * 10u + time[1], minute = time[3] * 10u + time[4], seconds = time[6] * 10u + time[7];
+    const unsigned year = byte_of(pairs(first), 0) * 100 + byte_of(pairs(first), 2);
+    const unsigned month = byte_of(pairs(first), 5), day = byte_of(pairs(second), 0);
     if (year == 0 || month == 0 || month > 12 || day == 0) {
         return false;
     }
     bool leap = month == 2 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    *packed = (int64_t)year << 26 | month << 22 | day << 17 | hour << 12 | minute << 6 | seconds;
-    return day <= days[month] + (unsigned)leap && hour <= 23 && minute <= 59 && seconds <= 59;
+    *packed = (int64_t)year << 26 | month << 22 | day << 17;
+    return day <= days[month] + (unsigned)leap;
+}
+
+bool gn_second_pack(gn_name text, int64_t *packed)
+{
+    int64_t day, time;
+    if (text.size != GN_SECOND_SIZE || text.bytes[20] != 'Z' || !pack_day(word_at(text, 1), word_at(text, 9), &day) ||
+        !pack_time(word_at(text, 12), &time)) {
+        return false;
+    }
+    *packed = day | time;
+    return true;
+}
+
+bool gn_second_pack_near(gn_near_day *near, gn_name text, int64_t *packed)
+{
+    static const uint8_t ends[8] = {0xFF, 0xFF, 0xFF}; /* the two digits of the day, and T */
+    int64_t time;
+    if (text.size != GN_SECOND_SIZE || text.bytes[20] != 'Z') {
+        return false;
+    }
+    const uint64_t first = word_at(text, 1), second = word_at(text, 9) & load64(ends);
+    if (near->packed == 0 || first != near->first || second != near->second) {
+        int64_t day;
+        if (!pack_day(first, word_at(text, 9), &day)) {
+            return false;
+        }
+        near->first = first;
+        near->second = second;
+        near->packed = day;
+    }
+    if (!pack_time(word_at(text, 12), &time)) {
+        return false;
+    }
+    *packed = near->packed | time;
+    return true;
+}
+
+bool gn_second_pack_us(gn_near_day *near, int64_t us, int64_t *packed)
+{
+    const int64_t day_us = INT64_C(86400) * 1000000;
+    if (us < GN_INSTANT_MIN || us > GN_INSTANT_MAX) {
+        return false;
+    }
+    if (near->begin_packed == 0 || us < near->begin_us || us - near->begin_us >= day_us) {
+        uint8_t text[27 + 2] = "\"";
+        const int64_t begin_us = us - (us - GN_INSTANT_MIN) % day_us;
+        const uint32_t size = gn_instant_format(begin_us, text + 1);
+        assert(size == GN_SECOND_SIZE - 2);
+        bool is_second = gn_second_pack((gn_name){text, size + 2}, &near->begin_packed);
+        assert(is_second);
+        (void)is_second;
+        near->begin_us = begin_us;
+    }
+    const uint64_t since_us = (uint64_t)(us - near->begin_us);
+    const uint32_t second = (uint32_t)(since_us / 1000000);
+    *packed = near->begin_packed | (int64_t)(second / 3600 << 12 | second / 60 % 60 << 6 | second % 60);
+    return since_us % 1000000 == 0;
 }
 
 static uint8_t *put_two(uint8_t *out, unsigned value, char behind)

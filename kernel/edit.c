@@ -167,10 +167,12 @@ bool gn_object_open(gn_fold *fold, gn_entity *entity)
     const gn_document *document = &fold->program.documents[entity->document];
     const uint32_t count = document->slots.count;
     assert(entity->body.kind == GN_TEXT && entity->body.as.text[0] == '{');
-    gn_object *object = gn_alloc(&fold->state, sizeof *object + (2 * (size_t)count + 1) * sizeof(gn_cell));
+    gn_object *object = count == 0 || entity->has_object ? gn_alloc(&fold->state, gn_object_size(count))
+                                                         : gn_entity_object(entity);
     if (object == NULL) {
         return false;
     }
+    entity->has_object = 1;
     *object = (gn_object){.slot_count = count};
     memset(object->cells, 0, (2 * (size_t)count + 1) * sizeof(gn_cell));
     const uint8_t *at = entity->body.as.text + 1;

@@ -15,7 +15,7 @@ static gn_span *span_at(const gn_buffer *spans, uint32_t index)
 /* Until it closes, an open value's size is the index of the one around it. */
 static bool note_open(gn_buffer *spans, uint32_t at, uint32_t *open)
 {
-    const gn_span span = {.at = at, .size = *open};
+    const gn_span span = {.at = at & INT32_MAX, .size = *open};
     *open = (uint32_t)(spans->size / sizeof span);
     return gn_buffer_put(spans, &span, sizeof span);
 }

@@ -5,7 +5,7 @@
 
 static int open_fold(gn_fold *fold, const uint8_t *program, uint64_t size, const uint8_t *seed, uint64_t *position)
 {
-    memcpy(fold->seed, seed, sizeof fold->seed);
+    gn_hash_open(&fold->hash_keys, seed);
     uint8_t *kept = gn_alloc(&fold->self, size);
     if (kept == NULL) {
         return GN_NO_MEMORY;
@@ -95,6 +95,7 @@ static void begin(gn_fold *fold)
     assert(fold->run != 0);
     fold->undo = NULL;
     fold->undo_count = fold->undo_room = 0;
+    fold->saved_owned = false;
     fold->touched = NULL;
     fold->touched_count = fold->touched_room = 0;
     memset(fold->pending, 0, fold->program.term_count * sizeof *fold->pending);
@@ -142,7 +143,7 @@ static int load_row(gn_fold *fold, const uint8_t *text, const gn_row *row)
     gn_name key = {text + row->key_at, row->key_size};
     bool is_single = document->is_record || (document->has_root && key.size == 1 && key.bytes[0] == '@');
     gn_entity *entity = is_single ? document->single : gn_state_entity(fold, row->document, key);
-    uint8_t *bytes = row->removed ? NULL : gn_alloc(&fold->state, row->body_size);
+    uint8_t *bytes = row->removed ? NULL : gn_alloc_bytes(&fold->state, row->body_size);
     if (entity == NULL || (!row->removed && bytes == NULL) || !gn_state_save(fold, entity, &entity->body)) {
         return GN_NO_MEMORY;
     }
@@ -229,7 +230,7 @@ int gn_fold_needs(gn_fold *fold, const uint8_t *text, const gn_event *events, ui
                                                                                       : GN_NO_MEMORY;
     for (uint64_t i = 0; status == GN_OK && i < count; i++) {
         *event_at = i;
-        status = gn_unit_needs(fold, &events[i], text, want_entity, &list, position);
+        status = gn_delta_needs(fold, &events[i], text, want_entity, &list, position);
     }
     *rows = (const gn_row *)(const void *)list.rows.data;
     *row_count = list.rows.size / sizeof(gn_row);
@@ -244,9 +245,10 @@ static int run_events(gn_fold *fold, const uint8_t *text, const gn_event *events
 {
     uint32_t *order;
     int status = gn_sequence(fold, text, events, count, &order, event_at, position);
-    for (uint32_t i = 0; status == GN_OK && i < count; i++) {
-        *event_at = order[i];
-        status = gn_unit_run(fold, &events[order[i]], order[i], text, &receipts[order[i]], position);
+    for (uint32_t i = 0, taken; status == GN_OK && i < count; i += taken) {
+        uint32_t failed;
+        status = gn_deltas_run(fold, text, events, order + i, count - i, receipts, &taken, &failed, position);
+        *event_at = failed;
     }
     /* Only a frame with events folds: without any, derived fields are not written either. */
     return status != GN_OK || count == 0 ? status : gn_derive_write(fold);

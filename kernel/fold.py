@@ -11,7 +11,7 @@ from typing import NamedTuple, Self
 
 from ._kernel import ffi, lib
 from .errors import GoodneighborError, KernelLimit
-from .packing import BATCH, EVENT, Packer, Row
+from .packing import BATCH, EVENT, SLACK, Packer, Row
 from .rules import Rules
 from .text import MEMORY_MAX, status_error
 
@@ -19,6 +19,7 @@ from .text import MEMORY_MAX, status_error
 _ROW = Struct("<QQIIII")
 _RECEIPT = Struct("<7I")
 _LINE = Struct("<QIIIIBBBx4x")
+assert len(SLACK) == lib.GN_TEXT_SLACK
 assert ffi.sizeof("gn_event") == EVENT.size and _ROW.size == ffi.sizeof("gn_row")
 assert _RECEIPT.size == ffi.sizeof("gn_receipt") and _LINE.size == ffi.sizeof("gn_line")
 

@@ -17,12 +17,19 @@ extern "C" {
 
 #include "abi.h"
 
+/* Off the way that nearly all input takes: not worth a register or a line of cache there. */
+#if defined(__GNUC__)
+#define GN_COLD __attribute__((noinline, cold))
+#else
+#define GN_COLD
+#endif
+
 /* ---- arena.c: the only malloc ----
  *
  *   arena -> block -> block -> block        allocations go into the first block, from its front
  *            [used|......free]
  *
- * There is no free of one object: a whole arena is reset (its largest block is kept) or closed. */
+ * There is no free of one object, but of tables: a whole arena is reset (its first block is kept) or closed. */
 
 typedef struct gn_block gn_block;
 typedef struct gn_arena {
@@ -37,19 +44,43 @@ typedef struct gn_arena {
 void gn_arena_open(gn_arena *arena, uint64_t size_max);
 void gn_arena_close(gn_arena *arena);
 void gn_arena_reset(gn_arena *arena);
-/* 16-byte aligned (cells and 128-bit totals lie in it), not cleared; NULL past the bound. A size of 0 counts as 1. */
-void *gn_alloc_slow(gn_arena *arena, size_t size);
 
-static inline void *gn_alloc(gn_arena *arena, size_t size)
+/* Bytes to leave free so that the next allocation begins at a multiple of alignment. */
+static inline size_t gn_misfit(const uint8_t *next, size_t alignment)
 {
-    size_t rounded = ((size | (size == 0)) + 15u) & ~(size_t)15u;
-    if (arena->fail_at == 0 && rounded >= size && rounded <= (size_t)(arena->end - arena->next)) {
-        void *place = arena->next;
-        arena->next += rounded;
+    return (size_t)(-(uintptr_t)next & (alignment - 1));
+}
+/* Bytes left in the first block behind `before` of them. */
+static inline size_t gn_room(const gn_arena *arena, size_t before)
+{
+    const size_t left = (size_t)(arena->end - arena->next);
+    return left < before ? 0 : left - before;
+}
+void *gn_alloc_slow(gn_arena *arena, size_t size, size_t alignment);
+static inline void *gn_alloc_aligned(gn_arena *arena, size_t size, size_t alignment)
+{
+    const size_t before = gn_misfit(arena->next, alignment), taken = size | (size == 0);
+    if (arena->fail_at == 0 && taken <= gn_room(arena, before)) {
+        uint8_t *place = arena->next + before;
+        arena->next = place + taken;
         return place;
     }
-    return gn_alloc_slow(arena, size);
+    return gn_alloc_slow(arena, size, alignment);
 }
+/* Not cleared, at a multiple of 16 (cells and 128-bit totals); NULL past the bound. A size of 0 counts as 1. */
+static inline void *gn_alloc(gn_arena *arena, size_t size)
+{
+    return gn_alloc_aligned(arena, size, 16);
+}
+/* The same for bytes, which may begin anywhere. */
+static inline uint8_t *gn_alloc_bytes(gn_arena *arena, size_t size)
+{
+    return (uint8_t *)gn_alloc_aligned(arena, size, 1);
+}
+/* A block of its own, which alone may be given back before the arena is reset or closed: for what grows by copying. */
+void *gn_alloc_table(gn_arena *arena, size_t count, size_t size);
+void gn_free_table(gn_arena *arena, void *table);
+
 /* Where an arena stands, and back there: what was allocated since is given back. */
 typedef struct gn_arena_mark {
     gn_block *block;
@@ -70,7 +101,11 @@ static inline void gn_arena_back(gn_arena *arena, gn_arena_mark mark)
     }
 }
 /* count * size, refused on overflow. */
-void *gn_alloc_array(gn_arena *arena, size_t count, size_t size);
+static inline void *gn_alloc_array(gn_arena *arena, size_t count, size_t size)
+{
+    size_t bytes;
+    return __builtin_mul_overflow(count, size, &bytes) ? NULL : gn_alloc(arena, bytes);
+}
 
 /* A growing byte sequence in an arena; growth leaves the old copy behind until the arena is reset. */
 typedef struct gn_buffer {

@@ -36,11 +36,6 @@ void gn_listing_close(gn_fold *fold)
 
 /* ---- the order of keys ---- */
 
-static gn_name key_of(const gn_entity *entity)
-{
-    return (gn_name){entity->key, entity->key_size};
-}
-
 /* An entity to be put in order; where the first bytes of the keys differ, they decide without a look at the rest. */
 typedef struct candidate {
     uint64_t prefix;        /* the first 8 bytes, big-endian, zeros behind */
@@ -49,7 +44,7 @@ typedef struct candidate {
 
 static candidate candidate_of(const gn_entity *entity)
 {
-    const gn_name key = key_of(entity);
+    const gn_name key = gn_entity_key(entity);
     candidate made = {0, entity};
     for (uint32_t i = 0; i < 8; i++) {
         made.prefix = made.prefix << 8 | (i < key.size ? key.bytes[i] : 0);
@@ -60,7 +55,7 @@ static candidate candidate_of(const gn_entity *entity)
 static bool is_before(const candidate *a, const candidate *b)
 {
     return a->prefix != b->prefix ? a->prefix < b->prefix
-                                  : gn_name_compare(key_of(a->entity), key_of(b->entity)) < 0;
+                                  : gn_name_compare(gn_entity_key(a->entity), gn_entity_key(b->entity)) < 0;
 }
 
 /* Merge from[low..middle) and from[middle..high), each in order, into the same places of `to`. */
@@ -128,7 +123,7 @@ static uint32_t place_of(const gn_document *document, uint32_t high, const gn_en
     while (low < high) {
         const uint32_t middle = low + (high - low) / 2;
         const gn_entity *other = document->entities[document->listing.entries[middle].index];
-        if (gn_name_compare(key_of(other), key_of(entity)) < 0) {
+        if (gn_name_compare(gn_entity_key(other), gn_entity_key(entity)) < 0) {
             low = middle + 1;
         } else {
             high = middle;
@@ -344,7 +339,6 @@ static inline void look_ahead(const gn_document *document, const uint32_t *stale
     }
     if (count > 2 * AHEAD) {
         const gn_entity *entity = entity_of(document, stale[2 * AHEAD]);
-        __builtin_prefetch(entity->key);
         prefetch_text(&entity->body);
         if (entity->body.kind == GN_OPEN) {
             __builtin_prefetch(entity->body.as.object);

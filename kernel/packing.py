@@ -4,7 +4,7 @@ The fact not to miss: this runs for every event of a replay, beside a fold of a 
 goes by columns, each a loop in C, and a batch at a time: what was just read is still in the
 processor's cache, and its memory is used again for the next batch.
 
-    text     body body body ... stream ...  body body ...     a stream's name stands there once
+    text     body body body ... stream ...  body body ... slack   a stream's name stands once
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,6 +15,7 @@ Row = tuple[bytes, int, int | None, str, bool, bytes]  # as fold.Event: id, fram
 
 NO_TIME = -(1 << 63)
 BATCH = 128
+SLACK = bytes(64)  # the kernel reads past the end of a text, if not far: GN_TEXT_SLACK in abi.h
 _FIELDS = "QIIQqiI16s"
 EVENT = Struct("<" + _FIELDS)  # gn_event in abi.h
 _EVENTS = Struct("<" + _FIELDS * BATCH)
@@ -50,7 +51,7 @@ class Packer:
 
     def packed(self) -> tuple[bytes, bytes]:
         """Return the events' bytes, and their table."""
-        return b"".join(self._texts), b"".join(self._tables)
+        return b"".join((*self._texts, SLACK)), b"".join(self._tables)
 
     def _new_names(self, streams: Iterable[str], at: int) -> list[bytes]:
         """Place names not met before behind the bodies, from `at` on."""

@@ -113,8 +113,7 @@ static bool text_cell(gn_fold *fold, gn_name text, gn_cell *cell)
     return true;
 }
 
-/* A value's cell: small integers and whole seconds as numbers, all else as text. */
-static bool value_cell(gn_fold *fold, gn_name value, gn_cell *cell)
+bool gn_value_cell(gn_fold *fold, gn_name value, gn_cell *cell)
 {
     *cell = gn_cell_of(value);
     return cell->kind != GN_TEXT || text_cell(fold, value, cell);
@@ -135,7 +134,7 @@ int gn_put(gn_fold *fold, const gn_path *path, gn_target *at, gn_name value)
     gn_cell cell;
     gn_name text;
     assert(value.size > 0);
-    bool made = at->is_cell ? value_cell(fold, value, &cell)
+    bool made = at->is_cell ? gn_value_cell(fold, value, &cell)
                             : gn_splice(&fold->event, at->text, &at->place, at->fields, at->field_count, value, &text) &&
                                   text_cell(fold, text, &cell);
     if (!made || !open_cell(fold, path, at)) {

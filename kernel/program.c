@@ -98,6 +98,14 @@ static gn_int128 get_int128(decoder *in)
 
 /* ---- shapes ---- */
 
+static void open_shape(decoder *in, gn_shape *shape)
+{
+    shape->expected = gn_alloc_array(in->arena, GN_EXPECTED_MAX, sizeof *shape->expected);
+    if (shape->expected == NULL) {
+        refuse(in, GN_NO_MEMORY);
+    }
+}
+
 /* A plain name as it stands between the quotes of canonical text. */
 static gn_name quoted(decoder *in, gn_name name)
 {
@@ -148,6 +156,10 @@ static uint32_t shape_slot(decoder *in, gn_shape *shape, uint32_t *slot_count, g
         if (want != NULL && i + 1 < path.count) {
             if (want->below == NULL) {
                 want->below = get_array(in, 1, sizeof *want->below);
+                if (want->below == NULL) {
+                    return 0;
+                }
+                open_shape(in, want->below);
             }
             shape = want->below;
         }
@@ -426,32 +438,42 @@ static void number_entities(const gn_program *program, gn_rule *rule)
             }
         }
         if (reference != NULL && operation->entity == GN_NONE && rule->entity_count < GN_RULE_ENTITIES) {
-            operation->entity = rule->entity_count++;
+            operation->entity = rule->entity_count;
+            rule->entities[rule->entity_count++] = (gn_rule_entity){operation->document, reference};
         }
     }
+    rule->lookup_count = rule->entity_count + (rule->into != GN_NONE);
+    bool alone = rule->key_count == 1 && rule->keys[0].count == 1 && rule->keys[0].parts[0].is_reference;
+    rule->entities[rule->entity_count] =
+        (gn_rule_entity){rule->into, alone ? &rule->keys[0].parts[0].reference : NULL};
 }
 
-/* May gn_apply_plain do it: one slot of an entity, of a value that needs no working out. */
-static void mark_plain(const gn_program *program, gn_operation *operation)
+/* The operation as unit.c may do it: one slot of an entity, of a value that needs no working out. */
+static gn_step step_of(const gn_program *program, const gn_operation *operation)
 {
     const gn_document *document = &program->documents[operation->document];
     const uint32_t first = document->is_record ? 0 : 1;
-    bool is_single = document->is_record || operation->segments[0].kind == GN_SEGMENT_AT;
-    bool known = is_single || operation->entity != GN_NONE;
-    gn_int128 step;
-    if (!known || operation->slot == GN_NONE || operation->segment_count != first + 1) {
-        return;
+    const bool is_single = document->is_record || operation->segments[0].kind == GN_SEGMENT_AT;
+    gn_step step = {.code = operation->code, .entity = operation->entity, .slot = operation->slot,
+                    .operation = operation, .document = document};
+    gn_int128 by;
+    if ((!is_single && operation->entity == GN_NONE) || operation->slot == GN_NONE ||
+        operation->segment_count != first + 1) {
+        return step;
     }
     const gn_name *field = &operation->segments[first].literal;
     if (is_single && (gn_derive_owns(document, field, 1) || (document->has_root && gn_name_equal(*field, document->root)))) {
-        return;
+        return step;
     }
-    if (operation->code == GN_INC && operation->value_kind == GN_VALUE_LITERAL && operation->literal.size <= 18 &&
-        gn_integer_parse(operation->literal, &step)) {
-        operation->has_step = true;
-        operation->step = (int64_t)step;
+    if (operation->code == GN_INC) {
+        step.is_plain = operation->value_kind == GN_VALUE_LITERAL && operation->literal.size <= 18 &&
+                        gn_integer_parse(operation->literal, &by);
+        step.step = step.is_plain ? (int64_t)by : 0;
+    } else {
+        step.is_plain = operation->code == GN_MAX || operation->code == GN_MIN;
+        step.reference = operation->value_kind == GN_VALUE_REFERENCE ? &operation->reference : NULL;
     }
-    operation->is_plain = operation->has_step || operation->code == GN_MAX || operation->code == GN_MIN;
+    return step;
 }
 
 static uint32_t get_source(decoder *in, gn_name name, bool has_when)
@@ -469,6 +491,7 @@ static uint32_t get_source(decoder *in, gn_name name, bool has_when)
     }
     want->source = program->source_count;
     program->sources[program->source_count] = (gn_source_plan){.name = name, .has_when_only = has_when};
+    open_shape(in, &program->sources[program->source_count].shape);
     return program->source_count++;
 }
 
@@ -499,13 +522,14 @@ static void get_rule(decoder *in, gn_rule *rule)
     }
     rule->operation_count = get_number(in, 2);
     rule->operations = get_array(in, rule->operation_count, sizeof *rule->operations);
+    rule->steps = get_array(in, rule->operation_count, sizeof *rule->steps);
     for (uint32_t i = 0; in->status == GN_OK && i < rule->operation_count; i++) {
         rule->operations[i] = get_operation(in);
     }
     if (in->status == GN_OK) {
         number_entities(program, rule);
         for (uint32_t i = 0; i < rule->operation_count; i++) {
-            mark_plain(program, &rule->operations[i]);
+            rule->steps[i] = step_of(program, &rule->operations[i]);
         }
     }
 }
@@ -531,6 +555,26 @@ static void add_own_sources(decoder *in)
     program->status_slot = shape_slot(in, &program->root, &program->root_slot_count, (gn_names){2, status});
 }
 
+/* The slots are known now: a shape and those below it share them. The rules bound the depth. */
+static void close_shape(gn_shape *shape, uint32_t slot_count)
+{
+    shape->slot_count = slot_count;
+    for (uint32_t i = 0; i < shape->count; i++) {
+        if (shape->wants[i].below != NULL) {
+            close_shape(shape->wants[i].below, slot_count);
+        }
+    }
+}
+
+static void close_shapes(gn_program *program)
+{
+    close_shape(&program->root, program->root_slot_count);
+    for (uint32_t i = 0; i < program->source_count; i++) {
+        close_shape(&program->sources[i].shape, program->sources[i].slot_count);
+        program->has_left_out |= program->sources[i].has_when_only;
+    }
+}
+
 static void get_rules(decoder *in)
 {
     gn_program *program = in->program;
@@ -542,10 +586,12 @@ static void get_rules(decoder *in)
         return;
     }
     memset(program->sources, 0, (program->rule_count + 1u) * sizeof *program->sources);
+    open_shape(in, &program->root);
     add_own_sources(in);
     for (uint32_t i = 0; in->status == GN_OK && i < program->rule_count; i++) {
         get_rule(in, &program->rules[i]);
     }
+    close_shapes(program);
 }
 
 static void get_patterns(decoder *in)

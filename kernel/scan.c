@@ -18,7 +18,8 @@ const uint8_t *gn_scan_fail(gn_scanner *scan, int status, const uint8_t *at)
 
 const uint8_t *gn_scan_fail_byte(gn_scanner *scan, const uint8_t *at)
 {
-    return gn_scan_fail(scan, at >= scan->end ? GN_JSON_ENDS_EARLY : GN_JSON_UNEXPECTED, at);
+    return at >= scan->end ? gn_scan_fail(scan, GN_JSON_ENDS_EARLY, scan->end)
+                           : gn_scan_fail(scan, GN_JSON_UNEXPECTED, at);
 }
 
 /* ---- strings ---- */
@@ -218,6 +219,20 @@ static const uint8_t *check_scalar(gn_scanner *scan, const uint8_t *at)
     }
 }
 
+static bool open_stack(gn_scanner *scan, const uint8_t *at)
+{
+    if (scan->is_object != NULL) {
+        return true;
+    }
+    scan->keys = gn_alloc_array(scan->arena, DEPTH_MAX, sizeof *scan->keys);
+    scan->is_object = gn_alloc_array(scan->arena, DEPTH_MAX, sizeof *scan->is_object);
+    if (scan->keys == NULL || scan->is_object == NULL) {
+        gn_scan_fail(scan, GN_NO_MEMORY, at);
+        return false;
+    }
+    return true;
+}
+
 /* By an explicit stack that starts at `depth`. */
 const uint8_t *gn_check_value(gn_scanner *scan, const uint8_t *at, uint32_t depth)
 {
@@ -229,6 +244,9 @@ const uint8_t *gn_check_value(gn_scanner *scan, const uint8_t *at, uint32_t dept
         if ((*at == '{' || *at == '[') && scan->end - at > 1 && at[1] != *at + 2) {
             if (depth >= DEPTH_MAX) {
                 return gn_scan_fail(scan, GN_JSON_TOO_DEEP, at);
+            }
+            if (!open_stack(scan, at)) {
+                return NULL;
             }
             scan->is_object[depth] = *at == '{';
             scan->keys[depth].text.bytes = NULL;
@@ -303,9 +321,7 @@ const uint8_t *gn_skip(const uint8_t *at, const uint8_t *end)
 bool gn_scanner_open(gn_scanner *scan, gn_arena *arena, const uint8_t *text, size_t size)
 {
     *scan = (gn_scanner){.start = text, .end = text + size, .arena = arena, .status = GN_OK};
-    scan->keys = gn_alloc_array(arena, DEPTH_MAX, sizeof *scan->keys);
-    scan->is_object = gn_alloc_array(arena, DEPTH_MAX, sizeof *scan->is_object);
-    return scan->keys != NULL && scan->is_object != NULL && size <= UINT32_MAX / 2;
+    return size <= UINT32_MAX / 2;
 }
 
 int gn_scanner_finish(gn_scanner *scan, const uint8_t *behind, uint64_t *position)

@@ -14,10 +14,11 @@ typedef struct gn_scanner {
     gn_arena *arena;
     int status;
     const uint8_t *failed_at;
-    gn_key *keys;           /* the key before, for each open object */
+    gn_key *keys;           /* the key before, for each open object; made by the first value that nests */
     bool *is_object;
 } gn_scanner;
 
+/* False when the text is too large for its places to be noted. */
 bool gn_scanner_open(gn_scanner *scan, gn_arena *arena, const uint8_t *text, size_t size);
 /* The status of a check that ended at `behind`, NULL when it failed; all of the text must be used up. */
 int gn_scanner_finish(gn_scanner *scan, const uint8_t *behind, uint64_t *position);
@@ -27,18 +28,26 @@ const uint8_t *gn_scan_fail(gn_scanner *scan, int status, const uint8_t *at);
 /* The same for a byte that cannot stand there, or that is missing. */
 const uint8_t *gn_scan_fail_byte(gn_scanner *scan, const uint8_t *at);
 
-/* The first byte that is not plain ASCII text: a quote, a backslash, a control character, or beyond ASCII. */
+#if defined(__SSE2__)
+/* Which of 16 bytes are not plain ASCII text: a quote, a backslash, a control character, or beyond ASCII. */
+static inline uint32_t gn_specials(const uint8_t *at)
+{
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+    const __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), slash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+    /* Compared as signed, bytes from 0x80 lie below 0x20 too. */
+    const __m128i low = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
+    return (uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, slash), low));
+}
+#endif
+
+/* The first byte that is not plain ASCII text. */
 static inline const uint8_t *gn_plain_end(const uint8_t *at, const uint8_t *end)
 {
 #if defined(__SSE2__)
     while (end - at >= 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-        __m128i special = _mm_or_si128(
-            _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'))),
-            _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)));
-        unsigned mask = (unsigned)_mm_movemask_epi8(special);
-        if (mask != 0) {
-            return at + __builtin_ctz(mask);
+        const uint32_t specials = gn_specials(at);
+        if (specials != 0) {
+            return at + __builtin_ctz(specials);
         }
         at += 16;
     }

@@ -12,19 +12,7 @@
 #ifndef GN_STATE_H
 #define GN_STATE_H
 
-#include "kernel.h"
-#include "listing.h"
-
-#define GN_NAME_SEGMENTS_MAX 64u   /* of a dotted name or a path in the rules */
-#define GN_NONE UINT32_MAX
-
-__extension__ typedef __int128 gn_int128;
-__extension__ typedef unsigned __int128 gn_uint128;
-
-typedef struct gn_name {
-    const uint8_t *bytes;
-    uint32_t size;
-} gn_name;
+#include "rules.h"
 
 /* ---- cells ---- */
 
@@ -68,6 +56,10 @@ struct gn_object {
     gn_cell cells[];
 };
 
+static inline size_t gn_object_size(uint32_t slot_count)
+{
+    return sizeof(gn_object) + (2 * (size_t)slot_count + 1) * sizeof(gn_cell);
+}
 static inline gn_cell *gn_object_slot(gn_object *object, uint32_t index)
 {
     assert(index < object->slot_count);
@@ -79,188 +71,57 @@ static inline gn_cell *gn_object_run(gn_object *object, uint32_t index)
     return &object->cells[object->slot_count + index];
 }
 
-typedef struct gn_entity {
-    const uint8_t *key;
-    uint32_t key_size;
-    uint32_t document;
+/* An entity, its key behind it, and behind that the object that its body is opened into first:
+ *
+ *     | body 16 | sizes and counts 24 | key ... | cells of the object ... |
+ *
+ * One allocation, so that finding an entity and adding to a slot of it touches two or three neighbouring lines. */
+struct gn_entity {
     gn_cell body;           /* GN_ABSENT: known not to be there; GN_REMOVED: its key is taken */
+    uint32_t key_size;
     uint32_t index;         /* in the order in which they came; GN_NONE: a record, or the members beside a root */
     uint32_t touches;       /* live undo entries of this run: 0 means nothing changed in the end */
     uint32_t run;           /* the run that touched it last */
     uint32_t asked;         /* the call of gn_fold_needs that reported it last */
-    bool loaded;
-    bool is_at;             /* the members beside a root */
-} gn_entity;
-
-/* ---- program ---- */
-
-enum gn_operation_code {
-    GN_SET = 0, GN_INIT, GN_INC, GN_MAX, GN_MIN, GN_INCLUDE, GN_EXCLUDE, GN_PUSH, GN_REMOVE, GN_MERGE,
-    GN_TEST, GN_OPERATION_COUNT
-};
-enum gn_field_rule { GN_LAST = 0, GN_SUM, GN_FIELD_MAX, GN_FIELD_MIN, GN_FIRST, GN_FIELD_SET, GN_FIELD_RULE_COUNT };
-enum gn_reference_kind {
-    GN_REF_FIELD = 0, GN_REF_FRAME, GN_REF_UTC, GN_REF_STREAM, GN_REF_ID, GN_REF_INDEX, GN_REF_KEY, GN_REF_VALUE,
-    GN_REF_COUNT
-};
-enum gn_segment_kind { GN_SEGMENT_LITERAL = 0, GN_SEGMENT_TEMPLATE, GN_SEGMENT_AT };
-enum gn_value_kind { GN_VALUE_NONE = 0, GN_VALUE_LITERAL, GN_VALUE_REFERENCE };
-
-/* A key as it stands in text, without its quotes; the prefix decides most comparisons. */
-typedef struct gn_key {
-    gn_name text;
-    uint64_t prefix;        /* the first 8 bytes, big-endian, zeros behind */
-    bool escaped;           /* holds a backslash: the bytes are not the key's */
-} gn_key;
-
-typedef struct gn_names {
-    uint32_t count;
-    gn_name *names;
-} gn_names;
-
-/* The members of one object that the rules name, sorted, each with its slot and what is wanted below it. */
-typedef struct gn_shape gn_shape;
-typedef struct gn_want {
-    gn_key key;
-    uint32_t slot;          /* GN_NONE: only something below it */
-    uint32_t source;        /* at the top of a delta: the source whose items it holds, or GN_NONE */
-    gn_shape *below;
-} gn_want;
-struct gn_shape {
-    uint32_t count;
-    uint32_t room;
-    gn_want *wants;
+    uint16_t document;
+    uint8_t loaded;
+    uint8_t is_at : 1;      /* the members beside a root */
+    uint8_t has_object : 1; /* the object behind the key is in use, or was: an undo entry may lead to it */
+    uint8_t key[];
 };
 
-typedef struct gn_alternative {
-    uint32_t kind;
-    uint32_t slot;          /* GN_REF_FIELD */
-} gn_alternative;
-typedef struct gn_reference {
-    uint32_t count;
-    gn_alternative *alternatives;
-} gn_reference;
-typedef struct gn_part {
-    bool is_reference;
-    gn_name literal;
-    gn_reference reference;
-} gn_part;
-typedef struct gn_template {
-    uint32_t count;
-    gn_part *parts;
-} gn_template;
-typedef struct gn_segment {
-    uint32_t kind;
-    gn_name literal;
-    gn_template template;
-} gn_segment;
-typedef struct gn_operation {
-    uint8_t code;
-    bool optional;
-    uint8_t value_kind;
-    uint32_t document;
-    uint32_t segment_count;
-    gn_segment *segments;
-    uint32_t slot;          /* of the first field, when it is written out and a slot; else GN_NONE */
-    uint32_t entity;        /* which of the rule's entities it names, or GN_NONE: look it up */
-    bool is_plain;          /* inc, max or min of one slot: gn_apply_plain may do it */
-    bool has_step;          /* inc by this literal */
-    int64_t step;
-    gn_name literal;
-    gn_reference reference;
-} gn_operation;
-#define GN_RULE_ENTITIES 8u
-typedef struct gn_rule {
-    uint32_t source;        /* GN_NONE: the delta itself */
-    bool has_when;
-    gn_name when_literal;
-    uint32_t when_slot;
-    uint32_t into;          /* document, or GN_NONE */
-    uint32_t key_count;
-    gn_template *keys;
-    uint32_t operation_count;
-    gn_operation *operations;
-    uint32_t entity_count;  /* entities that its operations name by one reference, at most GN_RULE_ENTITIES */
-} gn_rule;
-/* A member of the delta whose items rules run over; the last one is `ops`. */
-typedef struct gn_source_plan {
-    gn_name name;
-    gn_shape shape;
-    uint32_t slot_count;
-    bool has_when_only;     /* every rule of it has a `when` */
-} gn_source_plan;
-typedef struct gn_pattern {
-    uint32_t code;
-    uint32_t segment_count;
-    gn_segment *segments;   /* GN_SEGMENT_TEMPLATE stands for the star */
-} gn_pattern;
-typedef struct gn_field {
-    gn_name name;
-    bool has_second;
-    gn_name second;
-    uint32_t rule;
-} gn_field;
-typedef struct gn_derive {
-    gn_names target;
-    gn_int128 constant;
-    uint32_t term_count;
-    uint32_t *terms;
-} gn_derive;
-typedef struct gn_term {
-    bool is_sum;
-    uint32_t document;
-    gn_names field;
-    bool has_where;
-    gn_names where;
-    gn_name literal;
-} gn_term;
-typedef struct gn_document {
-    gn_name name;
-    gn_name root;
-    bool has_root;
-    bool is_record;
-    bool create_always;
-    uint32_t field_count;
-    gn_field *fields;
-    gn_names slots;
-    uint32_t *slot_rules;   /* the field rule of each slot */
-    gn_name *slot_texts;    /* "name": as JSON, with the colon */
-    uint32_t derive_count;
-    gn_derive *derives;
-    uint32_t term_count;
-    uint32_t *terms;        /* that look at this document */
-    gn_entity *single;      /* the record, or the members beside the root */
-    struct gn_slot *table;  /* of all others: open addressing, a power of two; small documents stay in the caches */
-    uint32_t table_size;
-    gn_entity **entities;   /* the same in the order they came */
-    uint32_t entity_count;
-    uint32_t entity_room;
-    gn_listing listing;     /* the same in the order of keys */
-} gn_document;
-typedef struct gn_program {
-    uint32_t document_count;
-    gn_document *documents;
-    uint32_t term_count;
-    gn_term *terms;
-    uint32_t rule_count;
-    gn_rule *rules;
-    uint32_t pattern_count;
-    gn_pattern *patterns;
-    uint32_t source_count;
-    gn_source_plan *sources;
-    uint32_t ops_source;
-    gn_shape root;          /* of the delta itself */
-    uint32_t root_slot_count;
-    uint32_t status_slot;   /* _meta.status */
-} gn_program;
-
-/* program.c. Decodes into the arena; the program's bytes must outlive it. */
-int gn_program_open(gn_arena *arena, const uint8_t *bytes, size_t size, gn_program *program, uint64_t *position);
+/* memcmp for the short: words from the front, the last of them from the end. */
+static inline bool gn_same_bytes(const uint8_t *a, const uint8_t *b, uint32_t size)
+{
+    uint64_t left, right;
+    if (size < 8 || size > 64) {
+        return size == 0 || memcmp(a, b, size) == 0;
+    }
+    for (uint32_t at = 0; at < size - 8; at += 8) {
+        memcpy(&left, a + at, 8);
+        memcpy(&right, b + at, 8);
+        if (left != right) {
+            return false;
+        }
+    }
+    memcpy(&left, a + size - 8, 8);
+    memcpy(&right, b + size - 8, 8);
+    return left == right;
+}
+static inline bool gn_entity_has_key(const gn_entity *entity, gn_name key)
+{
+    return entity->key_size == key.size && gn_same_bytes(entity->key, key.bytes, key.size);
+}
+static inline gn_name gn_entity_key(const gn_entity *entity)
+{
+    return (gn_name){entity->key, entity->key_size};
+}
 
 /* ---- scan.c, delta.c, key.c: canonical text ---- */
 
 typedef struct gn_span {
-    uint32_t at;
+    uint32_t at : 31;
+    uint32_t is_plain : 1;  /* a string that is not empty, ASCII, without escapes */
     uint32_t size;          /* 0: absent */
 } gn_span;
 
@@ -270,7 +131,7 @@ typedef struct gn_items {
     bool iterable;
     uint32_t count;
     uint32_t room;
-    uint32_t stride;        /* spans an item: value, key, then the slots */
+    uint32_t stride;        /* spans an item: value, key, the slots, and one for what nobody names */
     gn_span *spans;
     bool *matched;
 } gn_items;
@@ -284,8 +145,9 @@ typedef struct gn_delta {
 
 /* Check that text is one canonical compact value. */
 int gn_scan_value(gn_arena *arena, const uint8_t *text, size_t size, uint64_t *position);
-/* Check a delta and note where the things are that the rules name; everything is allocated in arena. */
-int gn_scan_delta(gn_arena *arena, const gn_program *program, const uint8_t *body, size_t size, gn_delta *delta,
+/* Check a delta and note where the things are that the rules name; everything is allocated in arena. The program
+ * learns which keys to expect. */
+int gn_scan_delta(gn_arena *arena, gn_program *program, const uint8_t *body, size_t size, gn_delta *delta,
                   uint64_t *position);
 /* Step over one value of trusted canonical text. */
 const uint8_t *gn_skip(const uint8_t *at, const uint8_t *end);
@@ -332,8 +194,32 @@ typedef struct gn_undo {
     gn_entity *entity;
 } gn_undo;
 
-/* Operations of one unit name the same few entities by the same bytes of the delta. */
-#define GN_RECALL 4u
+/* The day that an instant was last read on: most instants lie on the same one. */
+typedef struct gn_near_day {
+    uint64_t first;         /* its text, 2026-03- and 28T */
+    uint64_t second;
+    int64_t packed;         /* without the time of day */
+    int64_t begin_us;       /* a day by its microseconds, on its own */
+    int64_t begin_packed;   /* 0: none yet */
+} gn_near_day;
+
+/* Keys hashed by multiplication, for the first words of a key; see state.c. */
+#define GN_HASH_WORDS 8u
+typedef struct gn_hash_keys {
+    uint64_t sip[2];
+    gn_uint128 first;
+    gn_uint128 words[GN_HASH_WORDS + 1];
+} gn_hash_keys;
+
+/* A key on its way to its entity: named and hashed well before it is asked for, so that what lies behind it in
+ * memory is on its way too. */
+typedef struct gn_lookup {
+    gn_name key;            /* bytes NULL: a field of it is missing, or it names no entity */
+    uint64_t hash;
+    gn_entity *entity;      /* with that hash, perhaps of another key; NULL: none was there when it was asked for */
+    uint32_t document;
+    bool is_at;             /* the key would have been `@` */
+} gn_lookup;
 
 struct gn_fold {
     gn_arena self;          /* the handle, its program */
@@ -341,21 +227,21 @@ struct gn_fold {
     gn_arena call;          /* results and undo of one call */
     gn_arena event;         /* one delta's tables and rendered texts */
     gn_lines kept;          /* entities' lines of pretty documents */
-    uint8_t seed[16];
+    gn_hash_keys hash_keys;
     gn_program program;
     uint64_t compacted_size;/* of the state arena, when it was last copied together */
     gn_owned *given_back[GN_OWNED_CLASSES];
+    gn_near_day near_day;
     uint32_t run;
     uint32_t unit;          /* counts what may be rolled back by itself */
     uint32_t needs_call;
-    gn_entity *recalled[GN_RECALL]; /* what the delta at hand found last, by where its keys lie */
-    const uint8_t *recalled_keys[GN_RECALL];
     gn_undo *undo;
     uint32_t undo_count;
     uint32_t undo_room;
     gn_entity **touched;
     uint32_t touched_count;
     uint32_t touched_room;
+    bool saved_owned;       /* some undo entry since the last unit may hold a text of this run */
     gn_int128 *totals;
     gn_int128 *pending;     /* what this run adds to them */
     gn_buffer lines;
@@ -366,23 +252,77 @@ struct gn_fold {
     uint64_t parts_size;
 };
 
-/* ---- state.c: entities, undo ---- */
+/* ---- hash.c ---- */
+
+void gn_hash_open(gn_hash_keys *keys, const uint8_t seed[16]);
+uint64_t gn_hash_long(const gn_hash_keys *keys, uint32_t document, gn_name key);
+uint64_t gn_hash_tail(const uint8_t *bytes, uint32_t size);
+static inline uint64_t gn_hash(const gn_hash_keys *keys, uint32_t document, gn_name key)
+{
+    if (key.size > 8 * GN_HASH_WORDS) {
+        return gn_hash_long(keys, document, key);
+    }
+    gn_uint128 sum = keys->first + keys->words[0] * ((uint64_t)document << 32 | key.size);
+    const uint8_t *at = key.bytes;
+    const gn_uint128 *word_key = &keys->words[1];
+    uint32_t left = key.size;
+    uint64_t word;
+    for (; left > 8; left -= 8, at += 8) {
+        memcpy(&word, at, 8);
+        sum += *word_key++ * word;
+    }
+    if (key.size >= 8) { /* the last word overlaps the one before it: with the size known, that loses nothing */
+        memcpy(&word, at + left - 8, 8);
+    } else {
+        word = gn_hash_tail(at, left);
+    }
+    return (uint64_t)((sum + *word_key * word) >> 64);
+}
+
+/* ---- state.c: entities ---- */
 
 int gn_state_open(gn_fold *fold);
+/* The entity of a key and its hash; NULL: not there. */
+gn_entity *gn_state_look(const gn_fold *fold, uint32_t document, gn_name key, uint64_t hash);
+/* The same, made when it is not there; NULL when memory ends. */
+gn_entity *gn_state_make(gn_fold *fold, uint32_t document, gn_name key, uint64_t hash);
+/* Ask for the memory in which a key will be looked up, and then for what was found there. */
+static inline void gn_state_prefetch(const gn_document *document, uint64_t hash)
+{
+    if (document->table_size > 0) {
+        __builtin_prefetch(&document->table[(uint32_t)hash & (document->table_size - 1)]);
+    }
+}
+/* The entity that has the hash, unless it is another of the same hash; NULL: none has. */
+static inline gn_entity *gn_state_prefetch_entity(const gn_document *document, uint64_t hash)
+{
+    const uint32_t mask = document->table_size - 1;
+    if (document->table_size == 0) {
+        return NULL;
+    }
+    const struct gn_slot *slot = &document->table[(uint32_t)hash & mask];
+    for (uint32_t at = (uint32_t)hash; slot->entity != NULL && slot->hash != hash; slot = &document->table[at & mask]) {
+        at++;
+    }
+    const uint8_t *from = (const uint8_t *)slot->entity;
+    if (from != NULL) {
+        __builtin_prefetch(from, 1);
+        if (document->slots.count > 0) {
+            __builtin_prefetch(from + 64, 1);
+            __builtin_prefetch(from + 128, 1);
+        }
+    }
+    return slot->entity;
+}
 gn_entity *gn_state_find(gn_fold *fold, uint32_t document, gn_name key);
 /* Find or make; NULL when memory ends. */
 gn_entity *gn_state_entity(gn_fold *fold, uint32_t document, gn_name key);
-/* Room to remember what `events` deltas usually write. */
-bool gn_state_expect(gn_fold *fold, uint32_t events);
-/* Remember a cell before it is written; false when memory ends. Its old text may be given back: read it before. */
-bool gn_state_save(gn_fold *fold, gn_entity *entity, gn_cell *place);
-void gn_state_roll_back(gn_fold *fold, uint32_t undo_count);
-/* A unit has applied: of what it wrote over, texts that this run wrote itself are needed no more. */
-void gn_state_settle(gn_fold *fold, uint32_t undo_count);
-/* Room for a text that the state keeps; *is_owned says how. NULL when memory ends. */
-uint8_t *gn_state_text(gn_fold *fold, size_t size, uint16_t *is_owned);
-/* Copy what lives into a new arena when more than half of the old one is past. Never fails: it may not happen. */
-void gn_state_compact(gn_fold *fold);
+/* An entity without a body that no document knows yet; NULL when memory ends. */
+gn_entity *gn_state_new(gn_fold *fold, const gn_document *document, uint32_t index, gn_name key);
+/* Enter it, whose key the document does not have. False when memory ends. */
+bool gn_state_add(gn_fold *fold, gn_document *document, gn_entity *entity, uint64_t hash);
+/* The cells behind an entity's key, in a document that has slots. */
+gn_object *gn_entity_object(gn_entity *entity);
 /* Merge sort of pointers with working room in arena; false when memory ends. */
 typedef int (*gn_compare)(const void *a, const void *b);
 bool gn_sort(gn_arena *arena, void **items, size_t count, gn_compare compare);
@@ -398,6 +338,39 @@ bool gn_listing_order(gn_fold *fold, gn_document *document);
 bool gn_listing_put(gn_fold *fold, gn_document *document);
 /* Add bytes to the parts of the document that is made. */
 bool gn_parts_put(gn_fold *fold, const uint8_t *bytes, size_t size);
+
+/* ---- undo.c ---- */
+
+/* Room to remember what `events` deltas usually write. */
+bool gn_state_expect(gn_fold *fold, uint32_t events);
+bool gn_state_save_slow(gn_fold *fold, gn_entity *entity, gn_cell *place);
+/* Remember a cell before it is written; false when memory ends. Its old text may be given back: read it before. */
+static inline bool gn_state_save(gn_fold *fold, gn_entity *entity, gn_cell *place)
+{
+    if (entity->run != fold->run || place->is_owned || fold->undo_count == fold->undo_room) {
+        return gn_state_save_slow(fold, entity, place);
+    }
+    fold->undo[fold->undo_count++] = (gn_undo){.place = place, .old = *place, .entity = entity};
+    entity->touches++;
+    return true;
+}
+void gn_state_roll_back(gn_fold *fold, uint32_t undo_count);
+/* A unit has applied: of what it wrote over, texts that this run wrote itself are needed no more. */
+void gn_state_settle_owned(gn_fold *fold, uint32_t undo_count);
+static inline void gn_state_settle(gn_fold *fold, uint32_t undo_count)
+{
+    if (fold->saved_owned) {
+        gn_state_settle_owned(fold, undo_count);
+        fold->saved_owned = false;
+    }
+}
+/* Room for a text that the state keeps; *is_owned says how. NULL when memory ends. */
+uint8_t *gn_state_text(gn_fold *fold, size_t size, uint16_t *is_owned);
+
+/* ---- compact.c ---- */
+
+/* Copy what lives into a new arena when more than half of the old one is past. Never fails: it may not happen. */
+void gn_state_compact(gn_fold *fold);
 
 /* ---- edit.c: places inside canonical text ---- */
 
@@ -434,6 +407,10 @@ bool gn_entity_field(const gn_document *document, const gn_entity *entity, const
 /* "2026-03-28T03:00:00Z" with its quotes as an integer of the same order; false when the text is none. */
 bool gn_second_pack(gn_name text, int64_t *packed);
 #define GN_SECOND_SIZE 22u
+/* The same, quicker for a time of the day that was read last. */
+bool gn_second_pack_near(gn_near_day *near, gn_name text, int64_t *packed);
+/* The same of microseconds since 1970; false unless they are whole seconds of the years 1 to 9999. */
+bool gn_second_pack_us(gn_near_day *near, int64_t us, int64_t *packed);
 void gn_second_format(int64_t packed, uint8_t out[GN_SECOND_SIZE]);
 /* Does value win over what stands there (size 0: nothing), as a maximum or a minimum? By rank, then by value; of
  * equal ones the greater canonical bytes. False: one of them has the wrong type. */
@@ -452,22 +429,22 @@ typedef struct gn_path {
 
 /* GN_OK with *reason GN_NO_REASON when it applied. value.size 0: none. */
 int gn_apply(gn_fold *fold, const gn_path *path, uint32_t code, gn_name value, bool own, uint32_t *reason);
-/* inc, max and min of a slot of an entity that is there: *done when it applied; else gn_apply says what became of it.
- * value.size 0: the operation's own step. */
-int gn_apply_plain(gn_fold *fold, const gn_operation *operation, gn_entity *entity, gn_name value, bool *done);
 /* Set a place of a record or `@`, whoever owns it. */
 int gn_write(gn_fold *fold, const gn_path *path, gn_name value, uint32_t *reason);
 /* `into`: the body of an entity that is absent. */
 int gn_insert(gn_fold *fold, gn_entity *entity, gn_name body);
 
-/* ---- unit.c: the units of one delta ---- */
+/* ---- items.c: the units of deltas ---- */
 
-int gn_unit_run(gn_fold *fold, const gn_event *event, uint32_t event_index, const uint8_t *text,
-                gn_receipt *receipt, uint64_t *position);
+#define GN_BATCH_EVENTS 16u
+#define GN_BATCH_BYTES 65536u
+/* Fold the first of `count` events in their order, *taken of them at once. On failure *failed is the event. */
+int gn_deltas_run(gn_fold *fold, const uint8_t *text, const gn_event *events, const uint32_t *order, uint32_t count,
+                  gn_receipt *receipts, uint32_t *taken, uint32_t *failed, uint64_t *position);
 /* Call `need` for each entity that the delta may touch. */
 typedef int (*gn_need)(gn_fold *fold, void *context, uint32_t document, gn_name key);
-int gn_unit_needs(gn_fold *fold, const gn_event *event, const uint8_t *text, gn_need need, void *context,
-                  uint64_t *position);
+int gn_delta_needs(gn_fold *fold, const gn_event *event, const uint8_t *text, gn_need need, void *context,
+                   uint64_t *position);
 
 /* ---- derive.c ---- */
 

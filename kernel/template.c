@@ -30,11 +30,6 @@ bool gn_work_unquote(gn_work *work, gn_name text, gn_name *plain)
     return true;
 }
 
-static bool is_present(gn_name text)
-{
-    return text.size > 0 && text.bytes[0] != 'n' && !(text.size == 2 && text.bytes[0] == '"');
-}
-
 /* The item's number as text; NULL when memory ends. */
 static bool index_text(gn_work *work, gn_name *text)
 {
@@ -104,21 +99,21 @@ static bool alternative_text(gn_work *work, const gn_alternative *alternative, g
     case GN_REF_FIELD: *text = gn_span_name(work, work->slots[alternative->slot]); return true;
     case GN_REF_FRAME: case GN_REF_UTC: case GN_REF_STREAM: case GN_REF_ID:
         return own_name(work, alternative->kind, text);
-    case GN_REF_KEY: *text = work->key; return true;
-    case GN_REF_VALUE: *text = work->value; return true;
+    case GN_REF_KEY: *text = gn_work_key(work); return true;
+    case GN_REF_VALUE: *text = gn_work_value(work); return true;
     default:
         assert(alternative->kind == GN_REF_INDEX);
         return index_text(work, text);
     }
 }
 
-bool gn_reference_text(gn_work *work, const gn_reference *reference, gn_name *text)
+bool gn_reference_text_from(gn_work *work, const gn_reference *reference, uint32_t first, gn_name *text)
 {
-    for (uint32_t i = 0; i < reference->count; i++) {
+    for (uint32_t i = first; i < reference->count; i++) {
         if (!alternative_text(work, &reference->alternatives[i], text)) {
             return false;
         }
-        if (is_present(*text)) {
+        if (gn_is_present(*text)) {
             return true;
         }
     }
@@ -126,10 +121,10 @@ bool gn_reference_text(gn_work *work, const gn_reference *reference, gn_name *te
     return true;
 }
 
-/* What a value gives in a path: a string as it is, anything else its canonical text. */
-static bool plain_text(gn_work *work, gn_name text, gn_name *plain)
+bool gn_plain_text(gn_work *work, gn_name text, gn_name *plain, bool *missing)
 {
-    if (text.bytes[0] == '"') {
+    *missing = text.size == 0;
+    if (!*missing && text.bytes[0] == '"') {
         return gn_work_unquote(work, text, plain);
     }
     *plain = text;
@@ -151,12 +146,13 @@ static bool template_text(gn_work *work, const gn_template *template, bool escap
         if (!gn_reference_text(work, &part->reference, &text)) {
             return false;
         }
-        if (text.size == 0) {
-            *missing = true;
+        if (!gn_plain_text(work, text, &text, missing)) {
+            return false;
+        }
+        if (*missing) {
             return true;
         }
-        if (!plain_text(work, text, &text) ||
-            !(escaped ? gn_put_segment(out, text) : gn_buffer_put(out, text.bytes, text.size))) {
+        if (!(escaped ? gn_put_segment(out, text) : gn_buffer_put(out, text.bytes, text.size))) {
             return false;
         }
     }
@@ -169,8 +165,7 @@ bool gn_segment_text(gn_work *work, const gn_template *template, gn_name *text, 
         if (!gn_reference_text(work, &template->parts[0].reference, text)) {
             return false;
         }
-        *missing = text->size == 0;
-        return *missing || plain_text(work, *text, text);
+        return gn_plain_text(work, *text, text, missing);
     }
     gn_buffer out = {.arena = &work->fold->event};
     bool done = gn_buffer_reserve(&out, 1) && template_text(work, template, false, &out, missing);
@@ -181,9 +176,6 @@ bool gn_segment_text(gn_work *work, const gn_template *template, gn_name *text, 
 bool gn_key_text(gn_work *work, const gn_rule *rule, gn_name *key, bool *missing)
 {
     *missing = false;
-    if (rule->key_count == 1 && rule->keys[0].count == 1 && rule->keys[0].parts[0].is_reference) {
-        return gn_segment_text(work, &rule->keys[0], key, missing);
-    }
     for (uint32_t i = 0; i < rule->key_count; i++) {
         gn_buffer out = {.arena = &work->fold->event};
         if (!gn_buffer_reserve(&out, 32)) {

@@ -130,34 +130,43 @@ int gn_instant_parse(const uint8_t *text, uint64_t size, int64_t *us)
     return 1;
 }
 
-static uint8_t *put_digits(uint8_t *to, int32_t value, int count)
+/* Two digits of a value below 100. */
+static inline uint8_t *put_two(uint8_t *to, uint32_t value)
 {
-    for (int at = count - 1; at >= 0; at--) {
-        to[at] = (uint8_t)('0' + value % 10);
-        value /= 10;
-    }
-    return to + count;
+    to[0] = (uint8_t)('0' + value / 10);
+    to[1] = (uint8_t)('0' + value % 10);
+    return to + 2;
+}
+
+static inline uint8_t *put_two_and(uint8_t *to, uint32_t value, char behind)
+{
+    to = put_two(to, value);
+    *to = (uint8_t)behind;
+    return to + 1;
 }
 
 uint32_t gn_instant_format(int64_t us, uint8_t *out)
 {
     assert(us >= GN_INSTANT_MIN && us <= GN_INSTANT_MAX);
-    int64_t since_year_1 = us - GN_INSTANT_MIN; /* not negative, so / and % round down */
-    int32_t fraction_us = (int32_t)(since_year_1 % MICROSECONDS);
-    int64_t seconds = since_year_1 / MICROSECONDS;
-    int32_t second_of_day = (int32_t)(seconds % SECONDS_A_DAY);
+    const uint64_t since_year_1 = (uint64_t)(us - GN_INSTANT_MIN); /* so that / and % round down */
+    const uint64_t seconds = since_year_1 / MICROSECONDS;
+    const uint32_t fraction_us = (uint32_t)(since_year_1 % MICROSECONDS);
+    const uint32_t days = (uint32_t)(seconds / SECONDS_A_DAY), second = (uint32_t)(seconds % SECONDS_A_DAY);
     int32_t year, month, day;
-    date_from_days(seconds / SECONDS_A_DAY + GN_INSTANT_MIN / MICROSECONDS / SECONDS_A_DAY, &year, &month, &day);
-    const struct { int32_t value; int count; uint8_t behind; } parts[] = {
-        {year, 4, '-'}, {month, 2, '-'}, {day, 2, 'T'}, {second_of_day / 3600, 2, ':'},
-        {second_of_day / 60 % 60, 2, ':'}, {second_of_day % 60, 2, '.'},
-    };
-    uint8_t *to = out;
-    for (size_t at = 0; at < sizeof parts / sizeof parts[0]; at++) {
-        to = put_digits(to, parts[at].value, parts[at].count);
-        *to++ = parts[at].behind;
+    date_from_days((int64_t)days + GN_INSTANT_MIN / MICROSECONDS / SECONDS_A_DAY, &year, &month, &day);
+    uint8_t *to = put_two(out, (uint32_t)year / 100);
+    to = put_two_and(to, (uint32_t)year % 100, '-');
+    to = put_two_and(to, (uint32_t)month, '-');
+    to = put_two_and(to, (uint32_t)day, 'T');
+    to = put_two_and(to, second / 3600, ':');
+    to = put_two_and(to, second / 60 % 60, ':');
+    to = put_two(to, second % 60);
+    if (fraction_us != 0) {
+        *to = '.';
+        to = put_two(to + 1, fraction_us / 10000);
+        to = put_two(to, fraction_us / 100 % 100);
+        to = put_two(to, fraction_us % 100);
     }
-    to = fraction_us == 0 ? to - 1 : put_digits(to, fraction_us, 6);
     *to++ = 'Z';
     return (uint32_t)(to - out);
 }

@@ -128,10 +128,11 @@ static void add_event(gn_fold *const handles[HANDLES], frame *in, copy body, int
     if (body.bytes == NULL) {
         return;
     }
-    in->text = realloc(in->text, in->size + body.size + 1);
+    in->text = realloc(in->text, in->size + body.size + 1 + GN_TEXT_SLACK);
     must(in->text != NULL);
     memcpy(in->text + in->size, body.bytes, body.size);
     in->text[in->size + body.size] = stream[0];
+    memset(in->text + in->size + body.size + 1, '"', GN_TEXT_SLACK); /* what may mislead most */
     in->events[in->count++] =
         (gn_event){.body_at = in->size, .body_size = (uint32_t)body.size, .stream_at = in->size + body.size,
                    .stream_size = 1, .utc_us = number % 3 == 0 ? INT64_MIN : (int64_t)(number % 5) * 1000000,

@@ -19,6 +19,7 @@ static void fold(gn_fold *handle)
 {
     const uint64_t body_size = (uint64_t)(strstr(text, "}s") - text) + 1;
     const uint64_t row_at = body_size + STREAM_AT + KEY_AT;
+    must(sizeof text - body_size - STREAM_AT >= GN_TEXT_SLACK); /* the row behind the events will do */
     gn_event events[2];
     gn_row rows[2];
     uint64_t position, event_at, row_count, line_count, size;

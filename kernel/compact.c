@@ -1,0 +1,89 @@
+/* Memory kept bounded: what lives is copied together when much of what the state's arena holds is past. */
+#include "state.h"
+
+#define COMPACT_SLACK ((uint64_t)16 << 20)
+
+/* The cell's bytes in another arena; closed: an open object becomes text again. */
+static bool move_cell(gn_fold *fold, const gn_document *document, gn_arena *to, gn_cell *cell)
+{
+    gn_buffer buffer = {.arena = &fold->call};
+    gn_name text;
+    if (cell->kind != GN_TEXT && cell->kind != GN_OPEN) {
+        return true;
+    }
+    if (!gn_cell_text(document, cell, &buffer, &text)) {
+        return false;
+    }
+    uint8_t *bytes = gn_alloc_bytes(to, text.size);
+    if (bytes == NULL) {
+        return false;
+    }
+    if (text.size > 0) {
+        memcpy(bytes, text.bytes, text.size);
+    }
+    *cell = (gn_cell){.as.text = bytes, .size = text.size, .kind = GN_TEXT};
+    return true;
+}
+
+static gn_entity *move_entity(gn_fold *fold, gn_fold *to, const gn_document *document, const gn_entity *entity)
+{
+    gn_entity *copy = gn_state_new(to, document, entity->document, gn_entity_key(entity));
+    if (copy == NULL) {
+        return NULL;
+    }
+    memcpy(copy, entity, sizeof *copy);
+    copy->has_object = 0;
+    return move_cell(fold, document, &to->state, &copy->body) ? copy : NULL;
+}
+
+static bool move_document(gn_fold *fold, gn_fold *to, const gn_document *document, gn_document *copy)
+{
+    *copy = *document;
+    copy->table = NULL;
+    copy->entities = NULL;
+    copy->table_size = copy->entity_count = copy->entity_room = 0;
+    if (document->single != NULL) {
+        copy->single = move_entity(fold, to, document, document->single);
+        if (copy->single == NULL) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < document->entity_count; i++) {
+        gn_arena_reset(&fold->call);
+        gn_entity *entity = move_entity(fold, to, document, document->entities[i]);
+        uint64_t hash = entity == NULL ? 0 : gn_hash(&to->hash_keys, entity->document, gn_entity_key(entity));
+        if (entity == NULL || !gn_state_add(to, copy, entity, hash)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* May not happen when memory is short: then the old arena serves on. */
+void gn_state_compact(gn_fold *fold)
+{
+    if (fold->state.size < 2 * fold->compacted_size + COMPACT_SLACK) {
+        return;
+    }
+    gn_fold copy = *fold;
+    gn_arena scratch;
+    gn_arena_open(&copy.state, fold->state.size_max);
+    gn_arena_open(&scratch, fold->state.size_max);
+    gn_document *documents = gn_alloc_array(&scratch, fold->program.document_count + 1u, sizeof *documents);
+    bool moved = documents != NULL;
+    for (uint32_t i = 0; moved && i < fold->program.document_count; i++) {
+        moved = move_document(fold, &copy, &fold->program.documents[i], &documents[i]);
+    }
+    if (moved) {
+        memcpy(fold->program.documents, documents, fold->program.document_count * sizeof *documents);
+        gn_arena_close(&fold->state);
+        memset(fold->given_back, 0, sizeof fold->given_back);
+        fold->state = copy.state;
+        fold->compacted_size = fold->state.size;
+    } else {
+        gn_arena_close(&copy.state);
+        fold->compacted_size = fold->state.size;
+    }
+    gn_arena_close(&scratch);
+    gn_arena_reset(&fold->call);
+}

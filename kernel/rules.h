@@ -1,0 +1,225 @@
+/* The rules' program as structs: documents, shapes of deltas, rules and their operations. program.c decodes it.
+ *
+ * What a document holds hangs on its struct as well: the program of a handle is the handle's own. */
+#ifndef GN_RULES_H
+#define GN_RULES_H
+
+#include "kernel.h"
+#include "listing.h"
+
+#define GN_NAME_SEGMENTS_MAX 64u   /* of a dotted name or a path in the rules */
+#define GN_NONE UINT32_MAX
+#define GN_DOCUMENTS_MAX 0xFFFFu
+
+__extension__ typedef __int128 gn_int128;
+__extension__ typedef unsigned __int128 gn_uint128;
+
+typedef struct gn_name {
+    const uint8_t *bytes;
+    uint32_t size;
+} gn_name;
+
+typedef struct gn_entity gn_entity;
+
+enum gn_operation_code {
+    GN_SET = 0, GN_INIT, GN_INC, GN_MAX, GN_MIN, GN_INCLUDE, GN_EXCLUDE, GN_PUSH, GN_REMOVE, GN_MERGE,
+    GN_TEST, GN_OPERATION_COUNT
+};
+enum gn_field_rule { GN_LAST = 0, GN_SUM, GN_FIELD_MAX, GN_FIELD_MIN, GN_FIRST, GN_FIELD_SET, GN_FIELD_RULE_COUNT };
+enum gn_reference_kind {
+    GN_REF_FIELD = 0, GN_REF_FRAME, GN_REF_UTC, GN_REF_STREAM, GN_REF_ID, GN_REF_INDEX, GN_REF_KEY, GN_REF_VALUE,
+    GN_REF_COUNT
+};
+enum gn_segment_kind { GN_SEGMENT_LITERAL = 0, GN_SEGMENT_TEMPLATE, GN_SEGMENT_AT };
+enum gn_value_kind { GN_VALUE_NONE = 0, GN_VALUE_LITERAL, GN_VALUE_REFERENCE };
+
+/* A key as it stands in text, without its quotes; the prefix decides most comparisons. */
+typedef struct gn_key {
+    gn_name text;
+    uint64_t prefix;        /* the first 8 bytes, big-endian, zeros behind */
+    bool escaped;           /* holds a backslash: the bytes are not the key's */
+} gn_key;
+
+typedef struct gn_names {
+    uint32_t count;
+    gn_name *names;
+} gn_names;
+
+/* The members of one object that the rules name, sorted, each with its slot and what is wanted below it. */
+typedef struct gn_shape gn_shape;
+typedef struct gn_want {
+    gn_key key;
+    uint32_t slot;          /* GN_NONE: only something below it */
+    uint32_t source;        /* at the top of a delta: the source whose items it holds, or GN_NONE */
+    gn_shape *below;
+} gn_want;
+/* A key with its quotes and its colon as it stands in text, and the quote of a string's value behind it. */
+#define GN_EXPECTED_SIZE 32u
+#define GN_EXPECTED_MAX 24u
+typedef struct gn_expected {
+    uint8_t text[GN_EXPECTED_SIZE]; /* zeros behind */
+    const gn_want *want;    /* NULL: no rule names it */
+    uint32_t key_mask;      /* a bit for each byte of the key and its colon; 0: too long to be expected */
+    uint32_t quote_bit;     /* of the quote behind them */
+    uint32_t size;          /* of the key and its colon */
+    uint32_t slot;          /* as in want; the one behind all others for what nobody names */
+    bool is_plain;          /* its place is all that is wanted of it, if that */
+} gn_expected;
+struct gn_shape {
+    uint32_t count;
+    uint32_t room;
+    gn_want *wants;
+    uint32_t slot_count;    /* of the object around it all, once the program is decoded */
+    uint32_t expected_count; /* keys that objects of this shape had lately, sorted; see delta.c */
+    gn_expected *expected;
+};
+
+typedef struct gn_alternative {
+    uint32_t kind;
+    uint32_t slot;          /* GN_REF_FIELD */
+} gn_alternative;
+typedef struct gn_reference {
+    uint32_t count;
+    gn_alternative *alternatives;
+} gn_reference;
+typedef struct gn_part {
+    bool is_reference;
+    gn_name literal;
+    gn_reference reference;
+} gn_part;
+typedef struct gn_template {
+    uint32_t count;
+    gn_part *parts;
+} gn_template;
+typedef struct gn_segment {
+    uint32_t kind;
+    gn_name literal;
+    gn_template template;
+} gn_segment;
+typedef struct gn_operation {
+    uint8_t code;
+    bool optional;
+    uint8_t value_kind;
+    uint32_t document;
+    uint32_t segment_count;
+    gn_segment *segments;
+    uint32_t slot;          /* of the first field, when it is written out and a slot; else GN_NONE */
+    uint32_t entity;        /* which of the rule's entities it names, or GN_NONE: look it up */
+    gn_name literal;
+    gn_reference reference;
+} gn_operation;
+/* An operation as unit.c does it by the short way: inc, max or min of a slot. */
+typedef struct gn_step {
+    bool is_plain;          /* false: there is no short way for it */
+    uint8_t code;
+    uint32_t entity;        /* as in the operation; GN_NONE: the document's single one */
+    uint32_t slot;
+    int64_t step;           /* of inc */
+    const gn_reference *reference;  /* of max and min; NULL: the operation's literal */
+    const gn_operation *operation;
+    const struct gn_document *document;
+} gn_step;
+#define GN_RULE_ENTITIES 8u
+typedef struct gn_rule_entity {
+    uint32_t document;
+    const gn_reference *reference;  /* that alone gives its key; NULL: the rule's keys do */
+} gn_rule_entity;
+typedef struct gn_rule {
+    uint32_t source;        /* GN_NONE: the delta itself */
+    bool has_when;
+    gn_name when_literal;
+    uint32_t when_slot;
+    uint32_t into;          /* document, or GN_NONE */
+    uint32_t key_count;
+    gn_template *keys;
+    uint32_t operation_count;
+    gn_operation *operations;
+    gn_step *steps;         /* one an operation */
+    uint32_t entity_count;  /* entities that its operations name by one reference */
+    uint32_t lookup_count;  /* those, and `into` behind them */
+    gn_rule_entity entities[GN_RULE_ENTITIES + 1];
+} gn_rule;
+/* A member of the delta whose items rules run over; the last one is `ops`. */
+typedef struct gn_source_plan {
+    gn_name name;
+    gn_shape shape;
+    uint32_t slot_count;
+    bool has_when_only;     /* every rule of it has a `when` */
+} gn_source_plan;
+typedef struct gn_pattern {
+    uint32_t code;
+    uint32_t segment_count;
+    gn_segment *segments;   /* GN_SEGMENT_TEMPLATE stands for the star */
+} gn_pattern;
+typedef struct gn_field {
+    gn_name name;
+    bool has_second;
+    gn_name second;
+    uint32_t rule;
+} gn_field;
+typedef struct gn_derive {
+    gn_names target;
+    gn_int128 constant;
+    uint32_t term_count;
+    uint32_t *terms;
+} gn_derive;
+typedef struct gn_term {
+    bool is_sum;
+    uint32_t document;
+    gn_names field;
+    bool has_where;
+    gn_names where;
+    gn_name literal;
+} gn_term;
+/* 64 bits of hash beside the entity: a table grows, and most keys that are not there are told, without a look at
+ * the entities themselves. */
+struct gn_slot {
+    uint64_t hash;
+    gn_entity *entity;      /* NULL: free */
+};
+
+typedef struct gn_document {
+    gn_name name;
+    gn_name root;
+    bool has_root;
+    bool is_record;
+    bool create_always;
+    uint32_t field_count;
+    gn_field *fields;
+    gn_names slots;
+    uint32_t *slot_rules;   /* the field rule of each slot */
+    gn_name *slot_texts;    /* "name": as JSON, with the colon */
+    uint32_t derive_count;
+    gn_derive *derives;
+    uint32_t term_count;
+    uint32_t *terms;        /* that look at this document */
+    gn_entity *single;      /* the record, or the members beside the root */
+    struct gn_slot *table;  /* of all others: open addressing, a power of two; small documents stay in the caches */
+    uint32_t table_size;
+    gn_entity **entities;   /* the same in the order they came */
+    uint32_t entity_count;
+    uint32_t entity_room;
+    gn_listing listing;     /* the same in the order of keys */
+} gn_document;
+typedef struct gn_program {
+    uint32_t document_count;
+    gn_document *documents;
+    uint32_t term_count;
+    gn_term *terms;
+    uint32_t rule_count;
+    gn_rule *rules;
+    uint32_t pattern_count;
+    gn_pattern *patterns;
+    uint32_t source_count;
+    gn_source_plan *sources;
+    uint32_t ops_source;
+    gn_shape root;          /* of the delta itself */
+    uint32_t root_slot_count;
+    uint32_t status_slot;   /* _meta.status */
+    bool has_left_out;      /* some source may have items that every `when` leaves out */
+} gn_program;
+
+/* program.c. Decodes into the arena; the program's bytes must outlive it. */
+int gn_program_open(gn_arena *arena, const uint8_t *bytes, size_t size, gn_program *program, uint64_t *position);
+
+#endif
