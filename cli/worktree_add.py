@@ -1,6 +1,6 @@
 """Make a worktree for a stream: all of it, or nothing.
 
-    locked:   what is in the way -> record -> branch and git's folder (`--no-checkout`)
+    locked:   what is in the way -> record -> branch and git's folder
     outside:  files checked out -> uncommitted ones copied in -> setup
     locked:   the record says that it is whole
 
@@ -27,6 +27,7 @@ from .place import Place
 from .setup import run_setup
 from .worktree import PINNED, Claim, Worktree
 from .worktree_lock import WorktreeLock
+from .worktree_register import register
 from .worktree_settings import Settings
 
 CHECKOUT_S = 3600.0  # a large tree through slow filters; a git that hangs is ended all the same
@@ -110,11 +111,7 @@ def _admin_step(
         assert claim.take(), "nobody else sees a record before the lock is free"
         reached("worktree: record written")
         try:
-            git.call(
-                "worktree", "add", "--quiet", "--no-checkout", "--no-track", "--lock",
-                "--reason", made.reason, "-b", made.branch, "--", str(made.path), made.start,
-            )  # fmt: skip
-            reached("worktree: registered")
+            register(git, where.store, made)
             if settings.sparse:
                 # It writes the configuration that all worktrees share, so it is done here.
                 inside = replace(worktree.git_of(_admin(common, made), made), held=git.held)

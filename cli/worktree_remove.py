@@ -18,7 +18,17 @@ from pathlib import Path
 from ..kernel import Rules
 from ..kernel.errors import RulesInvalid
 from ..store.step import reached
-from . import copy_in, intent, refs, rescue, trash, unsaved, worktree, worktree_deltas
+from . import (
+    copy_in,
+    intent,
+    refs,
+    rescue,
+    trash,
+    unsaved,
+    worktree,
+    worktree_deltas,
+    worktree_register,
+)
 from .errors import GitFailed, WorktreeHeld
 from .git import Git
 from .place import Place
@@ -69,18 +79,17 @@ def remove(
 def undo(where: Place, made: Worktree) -> None:
     """Take away what `add` could not finish; its claim is held, and nobody has worked in it."""
     with WorktreeLock(where.store) as lock:
-        git = Git(Path(where.common), (lock.descriptor,))
-        try:
-            undo_locked(git, where, made)
-        except (GitFailed, OSError):  # such as a full disk, which has no room for fewer refs either
-            trash.empty(where.store)
-            undo_locked(git, where, made)
+        undo_locked(Git(Path(where.common), (lock.descriptor,)), where, made)
     trash.empty(where.store)
 
 
 def undo_locked(git: Git, where: Place, made: Worktree) -> None:
     """Do the same under the lock that is held already."""
-    _take_away(git, where, made)
+    try:
+        _take_away(git, where, made)
+    except (GitFailed, OSError):  # such as a full disk, which has no room for fewer refs either
+        trash.empty(where.store)
+        _take_away(git, where, made)
 
 
 def _remove(where: Place, each: Worktree, events: int, *, discard: bool, is_dead: bool) -> Removed:
@@ -146,6 +155,7 @@ def _take_away(git: Git, where: Place, each: Worktree, *, is_dead: bool = False)
     tree = worktree.tree_of(admin, each)
     if is_dead:
         _free_locks(common, each)
+    worktree_register.undo(store, each)
     moved = None
     if worktree.is_ours(common, admin, tree):
         moved = trash.put(store, tree, f"{each.nonce}-tree")

@@ -427,6 +427,37 @@ def test_sparse_checks_out_what_is_named(repo: Path, neighbor: Neighbor) -> None
     assert rescued(repo) == []
 
 
+def test_gits_folder_is_as_git_makes_it(repo: Path, neighbor: Neighbor) -> None:
+    """We write it ourselves, so that nobody sees it half made; git must find nothing amiss."""
+    ours = made(neighbor, "ada")
+    git(repo, "worktree", "add", "-q", "-b", "plain", str(repo.parent / "plain"))
+    folders = {name: repo / ".git" / "worktrees" / name for name in ("ada", "plain")}
+    for name in ("HEAD", "commondir", "gitdir"):
+        written = [(folders[each] / name).read_text() for each in ("ada", "plain")]
+        told = written[1].replace("plain", "ada").replace(str(repo.parent / "ada"), str(ours))
+        assert written[0] == told.replace("refs/heads/ada", "refs/heads/dc/ada/frame-1")
+    plain = (repo.parent / "plain" / ".git").read_text()
+    assert (ours / ".git").read_text() == plain.replace("plain", "ada")
+    git(repo, "worktree", "repair")
+    assert git(repo, "fsck", "--full") == ""
+    git(repo, "worktree", "unlock", str(ours))
+    git(repo, "worktree", "prune", "--expire=now")
+    assert ours.is_dir() and folders["ada"].is_dir()
+
+
+def test_where_worktrees_have_settings_of_their_own_git_makes_it(
+    repo: Path, neighbor: Neighbor
+) -> None:
+    git(repo, "config", "extensions.worktreeConfig", "true")
+    git(repo, "config", "--worktree", "user.nickname", "ada")
+    folder = made(neighbor, "ada")
+    assert git(folder, "config", "user.nickname") == "ada\n"
+    (folder / "README.md").write_text("edited")
+    neighbor("worktree", "remove", "ada")
+    assert len(rescued(repo)) == 1
+    assert settled(repo) == []
+
+
 def test_templates_say_where_it_goes(repo: Path, neighbor: Neighbor) -> None:
     rules = fleet.RULES + '\n[worktree]\npath = ".trees/{stream}-{frame}"\nbranch = "w/{stream}"\n'
     (repo / "neighbor.toml").write_text(rules)

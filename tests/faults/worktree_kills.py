@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -99,6 +100,7 @@ ROLES: dict[str, Callable[[World, Journal], None]] = {
 PREFIXES = ("worktree: ", "copy: ", "remove: ", "sweep: ", "supervise: ")
 
 
+@cache
 def steps() -> list[str]:
     """Return every step that the source names, of those that roles go through."""
     found = {AT_WORK}
