@@ -60,7 +60,7 @@ def empty(cursor: Cursor) -> None:
         cursor.execute(f"DELETE FROM {table}")
     cursor.execute("DELETE FROM frame WHERE state = 'closed'")
     # What an open frame expects is not in the log before its close; it is kept.
-    cursor.execute("DELETE FROM frame_stream WHERE status <> 'expected'")
+    cursor.execute("DELETE FROM frame_stream WHERE seal IS NULL")
     forget.remember(cursor)
 
 
@@ -109,7 +109,7 @@ def _differences(scratch: Scratch) -> Iterator[Difference]:
 def _table_differences(
     scratch: Scratch, table: str, columns: str, most: int
 ) -> Iterator[Difference]:
-    kept = " WHERE status <> 'expected'" if table == "frame_stream" else ""
+    kept = " WHERE seal IS NULL" if table == "frame_stream" else ""
     closed = " WHERE state = 'closed'" if table == "frame" else ""
     ours = f"SELECT {columns} FROM {scratch.kept}.{table}{kept}{closed}"
     folded = f"SELECT {columns} FROM {scratch.folded}.{table}{kept}{closed}"

@@ -94,6 +94,7 @@ WRONG = body('{"frame":1,"stream_id":"s1","posts_created":[]}', 3)
 DAMAGES = {
     "a body": [WRONG],
     "a digest": ["UPDATE event SET digest = zeroblob(32) WHERE position = 3"],
+    "who is expected": ["UPDATE frame_stream SET status = 'expectee' WHERE stream = 's9'"],
     "an id": ["UPDATE event SET id = zeroblob(16) WHERE position = 3"],
     "a chain": ["UPDATE event SET chain = zeroblob(32) WHERE position = 3"],
     "a frame beside": ["UPDATE event SET frame = 2 WHERE stream = 'beside-1'"],

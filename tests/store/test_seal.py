@@ -69,6 +69,7 @@ def change(store: Store, statement: str) -> None:
         ("UPDATE export SET entities = 400 WHERE document = 'agents'", "export"),
         ("UPDATE store SET store_id = 'another'", "store another"),
         ("UPDATE frame_stream SET stream = 's3' WHERE stream = 's2' AND frame = 3", "frame_stream"),
+        ("UPDATE frame_stream SET status = 'expectee' WHERE frame = 3", "frame_stream s1"),
         ("DELETE FROM frame WHERE frame = 3", "frame 3"),
         ("UPDATE frame SET totals = '[7]' WHERE frame = 1", "frame 1"),
     ],

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
-from goodneighbor.store.seal import EXPECTED, SEALED, seal
+from goodneighbor.store.seal import SEALED, seal
 
 revision = "0002"
 down_revision = "0001"
@@ -41,7 +41,7 @@ def _fill(table: str) -> None:
     named = sa.table(table, *(sa.column(name) for name in {*columns, *keys, "seal"}))
     chosen = sa.select(*(named.c[name] for name in columns), *(named.c[name] for name in keys))
     if table == "frame_stream":
-        chosen = chosen.where(sa.text(EXPECTED))
+        chosen = chosen.where(sa.text("status = 'expected'"))
     update = sa.update(named).values(seal=sa.bindparam("made"))
     for name in keys:
         update = update.where(named.c[name] == sa.bindparam(f"key_{name}"))
