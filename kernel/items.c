@@ -202,16 +202,12 @@ static uint32_t batch_size(const gn_event *events, const uint32_t *order, uint32
     return size;
 }
 
-/* Ask for the text of the deltas that come next: in the order of the fold they lie anywhere in the buffer. */
-static void ask_for_text(const uint8_t *text, const gn_event *events, const uint32_t *order, uint32_t count)
+/* Ask for a delta's text: in the order of the fold deltas lie anywhere in the buffer. */
+static inline void ask_for_text(const uint8_t *text, const gn_event *event)
 {
-    const uint32_t size = count < GN_BATCH_EVENTS ? count : GN_BATCH_EVENTS;
-    for (uint32_t i = 0; i < size; i++) {
-        const gn_event *event = &events[order[i]];
-        const uint32_t bytes = event->body_size < TEXT_AHEAD ? event->body_size : TEXT_AHEAD;
-        for (uint32_t at = 0; at < bytes; at += 64) {
-            __builtin_prefetch(text + event->body_at + at);
-        }
+    const uint32_t bytes = event->body_size < TEXT_AHEAD ? event->body_size : TEXT_AHEAD;
+    for (uint32_t at = 0; at < bytes; at += 64) {
+        __builtin_prefetch(text + event->body_at + at);
     }
 }
 
@@ -223,11 +219,13 @@ int gn_deltas_run(gn_fold *fold, const uint8_t *text, const gn_event *events, co
     gn_arena_reset(&fold->event);
     *taken = size;
     *failed = 0;
-    ask_for_text(text, events, order + size, count - size);
     for (uint32_t i = 0; i < size; i++) {
         const uint32_t index = order[i];
         works[i] = (gn_work){.fold = fold, .event = &events[index], .event_index = index, .text = text,
                              .receipt = &receipts[index]};
+        if (count - size > i) {
+            ask_for_text(text, &events[order[size + i]]);
+        }
         int status = prepare(&works[i], position);
         if (status != GN_OK) {
             *failed = index;

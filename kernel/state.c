@@ -5,6 +5,7 @@
 
 #define TABLE_SIZE_FIRST 256u
 #define LIST_ROOM_FIRST 64u
+#define LINE_SIZE 64u        /* of the caches: entities that operations write to begin with one */
 
 /* ---- the table ---- */
 
@@ -106,7 +107,7 @@ gn_object *gn_entity_object(gn_entity *entity)
 gn_entity *gn_state_new(gn_fold *fold, const gn_document *document, uint32_t index, gn_name key)
 {
     const size_t size = entity_size(document, key.size);
-    gn_entity *entity = gn_alloc_aligned(&fold->state, size, document->slots.count == 0 ? 8 : 16);
+    gn_entity *entity = gn_alloc_aligned(&fold->state, size, document->slots.count == 0 ? 8 : LINE_SIZE);
     if (entity == NULL) {
         return NULL;
     }
