@@ -15,6 +15,8 @@
 
 #define BLOCK_SIZE_FIRST ((size_t)1 << 14)
 #define PAGE_SIZE_HUGE ((size_t)1 << 21)
+#define PAGE_SIZE_LARGEST ((size_t)1 << 16) /* of all but huge pages, on any machine */
+#define MAPPED_SIZE_MIN ((size_t)1 << 18)
 #define BLOCK_SIZE_LARGEST (PAGE_SIZE_HUGE - sizeof(gn_block))
 
 struct gn_block {
@@ -34,15 +36,26 @@ void gn_arena_open(gn_arena *arena, uint64_t size_max)
     *arena = (gn_arena){.size_max = size_max};
 }
 
-static size_t page_end(size_t size)
+static bool is_mapped(size_t whole)
 {
-    return (size + PAGE_SIZE_HUGE - 1) / PAGE_SIZE_HUGE * PAGE_SIZE_HUGE;
+    return whole >= MAPPED_SIZE_MIN;
 }
 
-/* Huge pages, beginning where one begins; NULL when the machine has none left. */
+/* What a mapped block takes: whole pages, huge ones where it fills one. */
+static size_t page_end(size_t whole)
+{
+    const size_t page = whole < PAGE_SIZE_HUGE ? PAGE_SIZE_LARGEST : PAGE_SIZE_HUGE;
+    return (whole + page - 1) / page * page;
+}
+
+/* Pages, beginning where a huge one does if they fill one; NULL when the machine has none left. */
 static void *map_pages(size_t whole)
 {
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    if (whole < PAGE_SIZE_HUGE) {
+        void *pages = mmap(NULL, whole, PROT_READ | PROT_WRITE, flags, -1, 0);
+        return pages == MAP_FAILED ? NULL : pages;
+    }
     assert(whole % PAGE_SIZE_HUGE == 0);
     uint8_t *from = mmap(NULL, whole + PAGE_SIZE_HUGE, PROT_READ | PROT_WRITE, flags, -1, 0);
     if (from == MAP_FAILED) {
@@ -57,11 +70,6 @@ static void *map_pages(size_t whole)
     return pages;
 }
 
-static bool is_mapped(size_t whole)
-{
-    return whole >= PAGE_SIZE_HUGE;
-}
-
 /* A block of at least `bytes` behind its header; NULL when the machine has none. */
 static gn_block *new_block(size_t bytes)
 {
@@ -74,7 +82,7 @@ static gn_block *new_block(size_t bytes)
         return NULL;
     }
 #if defined(MADV_HUGEPAGE)
-    if (is_mapped(whole)) { /* a last part that fills none gets small pages; where it is refused all are small */
+    if (whole >= PAGE_SIZE_HUGE) { /* a last part that fills none gets small pages; where it is refused all are small */
         (void)madvise(block, whole / PAGE_SIZE_HUGE * PAGE_SIZE_HUGE, MADV_HUGEPAGE);
     }
 #endif
