@@ -12,11 +12,10 @@ import sys
 from ..kernel import canonical
 from ..kernel.errors import DeltaRejected
 from ..store.append import Appended, append_many
+from ..store.clock import Clock
 from ..store.delta import FRAME_MAX, check, complete
 from ..store.errors import NotAStore, StoreMissing, StoreUnwritable
 from ..store.members import members
-from ..store.store import MAILBOX
-from ..store.writer import Writer
 from . import place
 from .errors import NotARepository, UsageInvalid
 
@@ -24,6 +23,7 @@ TYPE_CHECKING = False  # typing costs more than this module
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..store.store import Store
     from .ingest import Ingest
 
 INPUT_SIZE_MAX = 2**30  # of one call; a single delta is bounded at 16 MiB
@@ -86,25 +86,29 @@ def append(arguments: Arguments) -> int:
 
     Raises:
         UsageInvalid, NotARepository, StoreMissing, StoreUnwritable: nothing of it was kept.
+        NoteWaits: the store's server is away; all of it is kept here, and sent later.
     """
     folder = os.environ.get("NEIGHBOR_DELTAS")
+    store, why = None, ""
     try:
-        mailbox = _mailbox()
+        store = place.here().open_store()  # or it says what is there instead
     except (NotARepository, StoreMissing, NotAStore, PermissionError) as missing:
         if not folder:
             raise
-        mailbox, why = "", str(missing)
+        why = str(missing)
     pieces = _pieces(arguments)
-    with Writer(mailbox) as writer:
-        ready = [_completed(piece, arguments, writer.clock.tick()) for piece in pieces]
+    clock = Clock() if store is None else store.clock
+    ready = [_completed(piece, arguments, clock.tick()) for piece in pieces]
+    results = None
+    if store is not None:
         try:
-            if mailbox:
-                results = append_many(writer, ready, frame=arguments.frame, stream=arguments.stream)
+            results = _keep(store, ready, arguments)
         except StoreUnwritable as unwritable:
             if not folder:
                 raise
-            mailbox, why = "", str(unwritable)
-    if not mailbox and folder:
+            why = str(unwritable)
+    if results is None:
+        assert folder, "or it was raised"
         results = _leave(folder, ready, arguments, why)
     if arguments.as_json:
         _print_json(ready, results)
@@ -114,6 +118,13 @@ def append(arguments: Arguments) -> int:
         if isinstance(error, DeltaRejected):
             print(_said(error), file=sys.stderr)
     return 3 if any(isinstance(each, DeltaRejected) for each in results) else 0
+
+
+def _keep(
+    store: "Store", ready: list[bytes], arguments: Arguments
+) -> "list[Appended | DeltaRejected]":
+    with store:
+        return append_many(store.writer(), ready, frame=arguments.frame, stream=arguments.stream)
 
 
 def _leave(
@@ -164,13 +175,6 @@ def _frame(options: dict[str, list[str]], environment: "Mapping[str, str]") -> i
     if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= FRAME_MAX):
         raise UsageInvalid(f"{name} is {text!r}; it must be an integer from 0 to {FRAME_MAX}.")
     return int(text)
-
-
-def _mailbox() -> str:
-    """Return the mailbox's folder, if there is a store."""
-    where = place.here()
-    where.open_store()  # or it says what is there instead
-    return os.path.join(where.store_folder, MAILBOX)
 
 
 def _pieces(arguments: Arguments) -> list[bytes]:

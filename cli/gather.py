@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..store import Collected, Drained, Refusal, Store
+from ..store.folder import MAILBOX
 from ..store.mailbox import sizes
-from ..store.store import MAILBOX
 from . import worktree, worktree_deltas
 from .answer import warn
 from .delta_files import delta_files

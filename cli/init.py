@@ -16,8 +16,9 @@ import orjson
 from ..kernel import Rules
 from ..kernel.errors import GoodneighborError
 from ..store import NotAStore, Store, StoreExists
+from ..store.folder import DATABASE, MAILBOX
 from ..store.lock import LOCK_FILE
-from ..store.store import DATABASE, MAILBOX
+from ..store.marker import MARKER
 from . import place
 from .answer import counted, print_json, progress, warn
 from .command import command, json_option
@@ -34,6 +35,7 @@ from .first_commit import (
     commit_canonical,
 )
 from .git import VERSION_MIN, Git
+from .join import join, store_url
 from .rules_text import rules_text
 
 LISTED_MAX = 10
@@ -41,6 +43,7 @@ UNFINISHED = (
     DATABASE,
     LOCK_FILE,
     MAILBOX,
+    MARKER,
 )  # how names start that an `init` that died leaves behind
 
 
@@ -75,8 +78,15 @@ def COMMAND(commit: bool, pending_from: int | None, as_json: bool) -> int:
     Finds the JSON documents under state/, writes a commented neighbor.toml (one that is there is
     used as it is), and logs what the documents hold as base state. Delta files that lie in
     state/stream_deltas/ count as merged already.
+
+    With a PostgreSQL url in NEIGHBOR_STORE, or under [store] in neighbor.toml, the store is made
+    there; where it is there already this clone joins it, and nothing is committed.
     """
-    taken = take_in(place.here(), commit=commit, pending_from=pending_from)
+    where = place.here()
+    url = store_url(where)
+    if (joined := join(where, url, pending_from)) is not None:
+        return _say_joined(joined, as_json)
+    taken = take_in(where, commit=commit, pending_from=pending_from, url=url)
     if as_json:
         print_json(_shape(taken))
     else:
@@ -84,7 +94,17 @@ def COMMAND(commit: bool, pending_from: int | None, as_json: bool) -> int:
     return DONE
 
 
-def take_in(where: place.Place, *, commit: bool, pending_from: int | None) -> Taken:
+def _say_joined(store: Store, as_json: bool) -> int:
+    if as_json:
+        print_json({"store": str(store.folder), "joined": store.store_id()})
+    else:
+        print(f"store: {store.folder}, joined to store {store.store_id()} on the server")
+    return DONE
+
+
+def take_in(
+    where: place.Place, *, commit: bool, pending_from: int | None, url: str | None = None
+) -> Taken:
     """Make the store from what lies in the main working tree.
 
     Raises:
@@ -105,7 +125,7 @@ def take_in(where: place.Place, *, commit: bool, pending_from: int | None) -> Ta
         base = {name: canonical_form(data) for name, data in base.items()}  # what will lie there
     known = [file for file in files if is_known(file, pending_from)]
     with progress("taking the state in"), _rules_written(tree, text if is_new else None):
-        store = Store.create(where.store, text, base)
+        store = Store.create(where.store, text, base, url=url)
         store.known_files(known)
     first = commit_canonical(git, documents) if commit else None
     return Taken(
@@ -119,7 +139,7 @@ def _check_repository(git: Git, where: place.Place) -> None:
     if git.version() < VERSION_MIN:
         least = ".".join(map(str, VERSION_MIN))
         raise InitRefused(f"git {least} or newer is needed; this one is {git.version()}.")
-    if (where.store / DATABASE).exists():
+    if (where.store / DATABASE).exists() or (where.store / MARKER).exists():
         raise StoreExists(where.store_folder)
     names = os.listdir(where.store) if where.store.exists() else []
     foreign = [name for name in names if not name.startswith(UNFINISHED)]

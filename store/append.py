@@ -7,12 +7,16 @@ sequencer moves it into quarantine. Neither needs the database.
 
 from .delta import check
 from .errors import DeltaRejected
+from .folder import is_postgresql
 from .segment import BODY_SIZE_MAX, DELTA, REJECTED, Note
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from .clock import Clock
+    from .disk import Disk
+    from .server_writer import ServerWriter
     from .writer import Writer
 
 
@@ -27,8 +31,27 @@ class Appended:
         self.stream = stream
 
 
+def open_writer(
+    url: str | None,
+    store_id: str,
+    folder: str,
+    clock: "Clock",
+    disk: "Disk",
+    random: "Callable[[int], bytes]",
+) -> "Writer | ServerWriter":
+    """Return the way into a store's mailbox: its folder, or the server that a url names."""
+    if is_postgresql(url):
+        from .server_writer import ServerWriter
+
+        assert url is not None
+        return ServerWriter(url, store_id, folder, clock=clock, disk=disk, random=random)
+    from .writer import Writer
+
+    return Writer(folder, clock=clock, disk=disk, random=random)
+
+
 def append(
-    writer: "Writer",
+    writer: "Writer | ServerWriter",
     raw: bytes,
     *,
     source: str = "append",
@@ -48,7 +71,7 @@ def append(
 
 
 def append_many(
-    writer: "Writer",
+    writer: "Writer | ServerWriter",
     raws: "Sequence[bytes]",
     *,
     source: str = "append",

@@ -12,15 +12,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..kernel import Rules
-from . import closes, export_record, frames, log, origin
+from . import closes, export_record, frames, log, marker, origin
 from .disk import Disk
 from .engine import Cursor, Database
-from .errors import DocumentUnknown, StoreExists, StoreOnNetwork
+from .errors import DocumentUnknown, NotAStore, StoreExists, StoreMissing, StoreOnNetwork
 from .filesystem import network_kind
+from .folder import MAILBOX
 from .frames import CloseOrder
 from .lock import StoreLock
+from .marker import Marker
 from .seal import seal
-from .store import MAILBOX
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .postgresql import PostgresqlDatabase
 
 FOLDER_MODE = 0o700
 
@@ -52,20 +57,40 @@ def create(
     for name in order.base.keys() - {document.name for document in rules.documents}:
         raise DocumentUnknown(name)
     base = origin.entries(rules.documents, order.base, origin.BASE_FRAME, order.now_us)
-    if database.exists():
-        raise StoreExists(str(database.folder))
+    if database.exists() or marker.read(str(database.folder)) is not None:
+        raise StoreExists(database.name)
     if kind := network_kind(database.folder):
         raise StoreOnNetwork(str(database.folder), kind)
     make_folders(database.folder, disk)
     with lock_of("init") as lock:
         if database.exists():
-            raise StoreExists(str(database.folder))
+            raise StoreExists(database.name)
         with database.creating(lock, disk) as writer, writer.transaction("create") as cursor:
             _put_first_rows(cursor, order)
             log.append(cursor, base)
             close = CloseOrder(origin.BASE_FRAME, rules_text=order.rules_text)
             frames.close(cursor, close, now_us=order.now_us, seed=seed)
             export_record.put_as_found(cursor, closes.rules_in_force(cursor), order.base)
+
+
+def join(database: "PostgresqlDatabase", disk: Disk) -> str:
+    """Make a folder's part of a store that is on a server; return the store's id.
+
+    Raises:
+        StoreMissing, NotAStore, StoreOnNetwork: nothing was made.
+    """
+    found = database.store_id()
+    if found is None:
+        raise StoreMissing(database.name)
+    known = marker.read(str(database.folder))
+    if known is not None and known.store_id != found:
+        what = f"it belongs to store {known.store_id}, and {database.name} holds store {found}"
+        raise NotAStore(str(database.folder), what)
+    if kind := network_kind(database.folder):
+        raise StoreOnNetwork(str(database.folder), kind)
+    make_folders(database.folder, disk)
+    marker.write(str(database.folder), Marker(found, database.url), disk)
+    return found
 
 
 def make_folders(folder: Path, disk: Disk) -> None:

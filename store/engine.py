@@ -1,5 +1,8 @@
 """What the store asks of a database, and which engine a url names.
 
+    sqlite.py       one file, one host; the store's lock is a file's
+    postgresql.py   a server, many hosts; the store's lock is an advisory one there as well
+
 The fact not to miss: everything above this file is the same on every engine. SQL text keeps to
 what SQLite and PostgreSQL both speak, with `?` or `:name` for values; bytes are bytes, times are
 integers, and no statement's meaning hangs on how text sorts. Every commit happens under the store's
@@ -13,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
 
 from .errors import LogConflict, Refused, StoreMissing
+from .folder import is_postgresql
 from .step import reached
 
 TYPE_CHECKING = False  # a reader takes no lock, and need not import one
@@ -250,11 +254,16 @@ def open_database(folder: Path, url: str | None = None) -> Database:
     Raises:
         Refused: the url names an engine there is none for.
     """
+    if is_postgresql(url):
+        from .postgresql import PostgresqlDatabase
+
+        assert url is not None
+        return PostgresqlDatabase(folder, url)
     if url is not None and not url.startswith("sqlite"):
         raise Refused(
-            f"The store's url {url!r} is not one this version can open: it keeps log and "
-            "snapshots in SQLite.\n"
-            "Take [store] url out of neighbor.toml, or unset NEIGHBOR_STORE."
+            f"The store's url {url!r} names no engine there is: SQLite in the repository's own "
+            "folder without a url, PostgreSQL with one such as postgresql+psycopg://host/database."
+            "\nMend [store] url in neighbor.toml, or NEIGHBOR_STORE."
         )
     from .sqlite import SqliteDatabase
 

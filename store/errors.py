@@ -4,6 +4,8 @@
     ├── DeltaRejected              fix the delta (kernel/errors.py)
     ├── RulesInvalid               fix neighbor.toml (kernel/errors.py)
     ├── StoreBusy                  wait: another process holds the store
+    │   ├── StoreAway              its server does not answer
+    │   └── NoteWaits              nor did it for `append`: what was sent is kept here meanwhile
     ├── StoreUnwritable            make room: the disk did not take it
     ├── StoreDamaged               recover: bytes are not what was written
     │   ├── LockLost               the lock file was replaced while it was held
@@ -15,6 +17,7 @@
         ├── NotAStore              something else lies where the store should
         ├── StoreTooNew            a newer goodneighbor made it
         ├── StoreOnNetwork         its folder is on a network file system
+        ├── DriverMissing          PostgreSQL's driver is not installed
         ├── DocumentRefused        a document's file cannot be taken in as it is
         ├── EditRefused            an edit made outside the store is no edit
         ├── DocumentUnknown        state was given for a document that the rules do not have
@@ -30,6 +33,7 @@ __all__ = [
     "DeltaRejected",
     "DocumentRefused",
     "DocumentUnknown",
+    "DriverMissing",
     "EditRefused",
     "FrameNotShown",
     "FramePassed",
@@ -37,9 +41,11 @@ __all__ = [
     "LockLost",
     "LogConflict",
     "NotAStore",
+    "NoteWaits",
     "NothingToRecoverFrom",
     "Refused",
     "RulesInvalid",
+    "StoreAway",
     "StoreBusy",
     "StoreDamaged",
     "StoreExists",
@@ -61,6 +67,43 @@ class StoreBusy(GoodneighborError):
             f"The store is busy: {path} is held by {holder or 'another process'}, "
             f"and was not free within {waited_s:g} s.\n"
             "Nothing was done, and what `append` has kept stays kept. Run the command again."
+        )
+
+
+class StoreAway(StoreBusy):
+    """The store's server does not answer; `said` is why, in the driver's words."""
+
+    def __init__(self, name: str, said: str) -> None:
+        self.path = name
+        self.waited_s = 0.0
+        self.holder = ""
+        self.said = said
+        GoodneighborError.__init__(
+            self,
+            f"The store's server is away: {name}: {said}\n"
+            "What `append` has kept stays kept, and what a command had committed is done. Run the "
+            "command again when the server is back.",
+        )
+
+
+class NoteWaits(StoreBusy):
+    """Deltas are durable here, and not yet in the log: the server was away or would not take them.
+
+    The next command that writes from this folder sends them, once.
+    """
+
+    def __init__(self, segment: str, notes: int, cause: GoodneighborError) -> None:
+        self.path = segment
+        self.waited_s = 0.0
+        self.holder = ""
+        self.notes = notes
+        self.cause = cause
+        reason = str(cause).partition("\n")[0]
+        GoodneighborError.__init__(
+            self,
+            f"{reason}\n"
+            f"Kept here until it answers ({segment}): the next `neighbor append`, `drain` or "
+            "`frame close` in this clone sends it, and it counts once. Do not send it again.",
         )
 
 
@@ -99,13 +142,17 @@ class StoreDamaged(GoodneighborError):
 
 
 class LockLost(StoreDamaged):
-    """The lock file was deleted or replaced while its lock was held; nothing was committed."""
+    """The store's lock was no longer ours when a commit needed it; nothing was committed."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(
+        self,
+        path: str,
+        what: str = "it was deleted or replaced while we held it, so another may hold it too",
+    ) -> None:
         self.path = path
         super().__init__(
             path,
-            "it was deleted or replaced while we held it, so another process may hold it too",
+            what,
             "Nothing was committed. Delete nothing in this folder, and run the command again.",
         )
 
@@ -187,6 +234,17 @@ class StoreOnNetwork(Refused):
             f"No store can be at {folder}: it is on a network file system ({kind}), where "
             "file locks and SQLite's write-ahead log do not hold.\n"
             "Nothing was made. Clone the repository to a local disk and run `neighbor init` there."
+        )
+
+
+class DriverMissing(Refused):
+    """A PostgreSQL url is given, and there is no driver for it."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(
+            f"The store is on PostgreSQL, and its driver cannot be loaded: {said}.\n"
+            "Nothing was done. Install goodneighbor with its extra `postgresql`, such as by "
+            "`pip install 'goodneighbor[postgresql]'`."
         )
 
 

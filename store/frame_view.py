@@ -40,7 +40,7 @@ def frames(cursor: Cursor) -> list[FrameRow]:
     """Return the fleet's frames that have closed, are open, or have events, lowest first."""
     cursor.execute(
         "SELECT frame, state, state_digest FROM frame WHERE frame >= 0 UNION"
-        " SELECT DISTINCT frame, 'open', NULL FROM event AS e WHERE kind = 'delta'"
+        " SELECT frame, 'open', NULL FROM event AS e WHERE kind = 'delta'"
         " AND NOT EXISTS (SELECT 1 FROM frame WHERE frame = e.frame) ORDER BY 1"
     )
     return [_row(cursor, number, state, digest) for number, state, digest in cursor.fetchall()]

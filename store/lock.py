@@ -33,6 +33,7 @@ class StoreLock:
         assert wait_s >= 0, wait_s
         self.path = folder / LOCK_FILE
         self.wait_s = wait_s
+        self.who = who
         self._holder = f"process {os.getpid()} ({who})" if who else f"process {os.getpid()}"
         self._descriptor = -1
         self._lock = FileLock(

@@ -135,14 +135,17 @@ def take(cursor: Cursor, notes: Iterable[Note]) -> Taken:
     taken = Taken([], [], [])
     entries: dict[bytes, Entry] = {}
     copies: list[tuple[bytes, Note]] = []
+    found: list[tuple[bytes, Entry, Note]] = []
     for note in notes:
         try:
             entry = _entry(note)
         except DeltaRejected as error:
             taken.refused.append(refuse(cursor, note, error.reason, str(error)))
             continue
-        identity = entry.digest[:ID_SIZE]
-        if identity in entries or position_of(cursor, identity) is not None:
+        found.append((entry.digest[:ID_SIZE], entry, note))
+    there = _positions_of(cursor, [identity for identity, _, _ in found])
+    for (identity, entry, note), position in zip(found, there, strict=True):
+        if identity in entries or position is not None:
             copies.append((identity, note))
             taken.copies.append(identity)
         else:
@@ -153,10 +156,10 @@ def take(cursor: Cursor, notes: Iterable[Note]) -> Taken:
     return taken
 
 
-def _put_copies(cursor: Cursor, copies: Iterable[tuple[bytes, Note]]) -> None:
+def _put_copies(cursor: Cursor, copies: Sequence[tuple[bytes, Note]]) -> None:
     rows = []
-    for identity, note in copies:
-        position = position_of(cursor, identity)
+    there = _positions_of(cursor, [identity for identity, _ in copies])
+    for (_, note), position in zip(copies, there, strict=True):
         assert position is not None, "a copy is of an event that is there"
         row = (position, note.source, note.received_us)
         rows.append((*row, seal(row)))
@@ -177,12 +180,19 @@ def position_of(cursor: Cursor, identity: bytes) -> int | None:
     return None if row is None else int(row[0])
 
 
+def _positions_of(cursor: Cursor, identities: Sequence[bytes]) -> list[int | None]:
+    rows = cursor.each(
+        "SELECT position FROM event WHERE id = ?", ((identity,) for identity in identities)
+    )
+    return [None if row is None else int(row[0]) for row in rows]
+
+
 def read(cursor: Cursor, first: int = 1) -> Iterator[EventRow]:
     """Yield events from position `first` on, in their order."""
-    cursor.execute(
+    rows = cursor.scan(
         f"SELECT {_EVENT_COLUMNS} FROM event WHERE position >= ? ORDER BY position", (first,)
     )
-    return map(EventRow._make, cursor)
+    return map(EventRow._make, rows)
 
 
 def headers_to_place(cursor: Cursor, position: int, frame: int, closed: int) -> list[Header]:

@@ -22,13 +22,13 @@ from .bring_back import Sources
 from .disk import Disk
 from .engine import Database
 from .errors import NothingToRecoverFrom, Refused
+from .folder import DATABASE, MAILBOX
 from .lock import StoreLock
 from .log_copy import LogCopy, fault
 from .rebuild import Lost, Report, Step, Told, made_from, rebuild
 from .salvage import Salvage
 from .sqlite import SqliteDatabase
 from .step import reached
-from .store import DATABASE, MAILBOX
 from .verify import NEXT_EXPORT, NEXT_MAILBOX, NEXT_RECOVER, NEXT_SNAPSHOTS, Fault
 
 ASIDE = "damaged"

@@ -8,6 +8,7 @@ for importing SQLAlchemy and a bulk path must not pay for its rows.
     the door      store, segment, copy,           what has been taken in, what was refused,
                   collected, quarantine,        what somebody let through
                   loss
+    the mailbox   note                            on PostgreSQL; on SQLite it is a folder of files
     caches        frame, frame_stream, receipt,   delete them: `replay` brings back the same
                   entity, entity_past, document,         bytes
                   export
@@ -21,6 +22,7 @@ digest, because it may be longer than a B-tree takes. Times are integer microsec
 from sqlalchemy import (
     BigInteger,
     Column,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -28,6 +30,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    UniqueConstraint,
     text,
 )
 
@@ -35,6 +38,8 @@ metadata = MetaData()
 
 # SQLite keeps rows by this number itself only where the type says INTEGER.
 RowNumber = BigInteger().with_variant(Integer(), "sqlite")
+# Text sorts by bytes on both engines.
+Words = Text().with_variant(Text(collation="C"), "postgresql")
 
 # The one row of the store itself. `position` and `chain` are the log's head: a log whose last rows
 # are cut off is still a valid chain, and only the head tells.
@@ -42,7 +47,7 @@ store = Table(
     "store",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("store_id", Text, nullable=False),
+    Column("store_id", Words, nullable=False),
     Column("created_us", BigInteger, nullable=False),
     Column("epoch", BigInteger, nullable=False),
     Column("position", BigInteger, nullable=False),
@@ -56,10 +61,10 @@ event = Table(
     metadata,
     Column("position", RowNumber, primary_key=True, autoincrement=False),
     Column("id", LargeBinary, nullable=False, unique=True),
-    Column("kind", Text, nullable=False),  # delta, own, close
+    Column("kind", Words, nullable=False),  # delta, own, close
     Column("frame", BigInteger, nullable=False),
     Column("utc_us", BigInteger),
-    Column("stream", Text, nullable=False),  # as written; "" for a close
+    Column("stream", Words, nullable=False),  # as written; "" for a close
     Column("received_us", BigInteger, nullable=False),
     Column("digest", LargeBinary, nullable=False),
     Column("body", LargeBinary, nullable=False),
@@ -79,14 +84,14 @@ rules = Table(
     "rules",
     metadata,
     Column("digest", LargeBinary, primary_key=True),
-    Column("text", Text, nullable=False),
+    Column("text", Words, nullable=False),
 )
 
 copy = Table(
     "copy",
     metadata,
     Column("position", BigInteger, nullable=False, index=True),
-    Column("source", Text, nullable=False),
+    Column("source", Words, nullable=False),
     Column("received_us", BigInteger, nullable=False),
     Column("seal", LargeBinary),
 )
@@ -94,15 +99,28 @@ copy = Table(
 segment = Table(
     "segment",
     metadata,
-    Column("name", Text, primary_key=True),
+    Column("name", Words, primary_key=True),
     Column("taken", BigInteger, nullable=False),  # bytes of it that are in the log or in quarantine
     Column("seal", LargeBinary),
+)
+
+# A note as it stands in its segment, until the sequencer takes it. On PostgreSQL alone.
+note = Table(
+    "note",
+    metadata,
+    Column("number", BigInteger, Identity(always=True), primary_key=True),
+    Column("segment", Words, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),  # of its segment, that it takes
+    Column("bytes", LargeBinary, nullable=False),
+    UniqueConstraint("segment", "offset"),
+    info={"engine": "postgresql"},
 )
 
 collected = Table(
     "collected",
     metadata,
-    Column("path", Text, primary_key=True),
+    Column("path", Words, primary_key=True),
     Column("digest", LargeBinary, nullable=False),  # SHA-256 of the file's bytes
     Column("id", LargeBinary, index=True),  # of the delta in it; NULL where it holds none
     Column("known", Integer, nullable=False),  # 1: lay there at init, merged already
@@ -114,9 +132,9 @@ quarantine = Table(
     "quarantine",
     metadata,
     Column("id", Integer, primary_key=True),  # never given twice, also after a retry
-    Column("source", Text, nullable=False),
+    Column("source", Words, nullable=False),
     Column("received_us", BigInteger, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("reason", Words, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("seal", LargeBinary),
     sqlite_autoincrement=True,
@@ -126,7 +144,7 @@ frame = Table(
     "frame",
     metadata,
     Column("frame", RowNumber, primary_key=True, autoincrement=False),
-    Column("state", Text, nullable=False),  # open, closed
+    Column("state", Words, nullable=False),  # open, closed
     Column("rules", LargeBinary),
     Column("events", BigInteger, nullable=False),
     Column("units_in", BigInteger, nullable=False),
@@ -135,16 +153,16 @@ frame = Table(
     Column("skipped", BigInteger, nullable=False),
     Column("optional_skipped", BigInteger, nullable=False),
     Column("state_digest", LargeBinary),  # after the frame; NULL until something folded in it
-    Column("totals", Text),  # the derive terms' running values after the frame, as JSON
+    Column("totals", Words),  # the derive terms' running values after the frame, as JSON
 )
 
 frame_stream = Table(
     "frame_stream",
     metadata,
     Column("frame", BigInteger, nullable=False),
-    Column("stream", Text, nullable=False),  # lower case
-    Column("status", Text, nullable=False),  # expected, reported, fallback, late
-    Column("reason", Text, nullable=False),
+    Column("stream", Words, nullable=False),  # lower case
+    Column("status", Words, nullable=False),  # expected, reported, fallback, late
+    Column("reason", Words, nullable=False),
     Column("events", BigInteger, nullable=False),
     Column("seal", LargeBinary),
     PrimaryKeyConstraint("frame", "stream"),
@@ -169,7 +187,7 @@ receipt = Table(
 entity = Table(
     "entity",
     metadata,
-    Column("document", Text, nullable=False),
+    Column("document", Words, nullable=False),
     Column("key_digest", LargeBinary, nullable=False),
     Column("key", LargeBinary, nullable=False),
     Column("frame", BigInteger, nullable=False),
@@ -189,7 +207,7 @@ Index(
 entity_past = Table(
     "entity_past",
     metadata,
-    Column("document", Text, nullable=False),
+    Column("document", Words, nullable=False),
     Column("key_digest", LargeBinary, nullable=False),
     Column("frame", BigInteger, nullable=False, index=True),
     Column("body", LargeBinary),
@@ -200,7 +218,7 @@ entity_past = Table(
 document = Table(
     "document",
     metadata,
-    Column("document", Text, nullable=False),
+    Column("document", Words, nullable=False),
     Column("frame", BigInteger, nullable=False),
     Column("digest", LargeBinary, nullable=False),
     Column("entities", BigInteger, nullable=False),
@@ -212,12 +230,12 @@ document = Table(
 export = Table(
     "export",
     metadata,
-    Column("clone", Text, nullable=False),
-    Column("branch", Text, nullable=False),
-    Column("path", Text, nullable=False),
+    Column("clone", Words, nullable=False),
+    Column("branch", Words, nullable=False),
+    Column("path", Words, nullable=False),
     Column("digest", LargeBinary, nullable=False),  # SHA-256 of the file's bytes
     Column("frame", BigInteger, nullable=False),
-    Column("document", Text, nullable=False),
+    Column("document", Words, nullable=False),
     Column("document_digest", LargeBinary, nullable=False),
     Column("rules", LargeBinary, nullable=False),
     Column("entities", BigInteger, nullable=False),
@@ -231,11 +249,11 @@ export = Table(
 loss = Table(
     "loss",
     metadata,
-    Column("document", Text, nullable=False),
+    Column("document", Words, nullable=False),
     Column("frame", BigInteger, nullable=False),
     Column("entities", BigInteger, nullable=False),  # before
     Column("lost", BigInteger, nullable=False),
-    Column("asked_by", Text, nullable=False),
+    Column("asked_by", Words, nullable=False),
     Column("allowed_us", BigInteger, nullable=False),
     Column("seal", LargeBinary),
 )

@@ -200,7 +200,7 @@ def _head_checksum(head: bytes, nonce: bytes, offset: int) -> int:
 
 
 def _cut(words: str, size_max: int) -> bytes:
-    encoded = words.encode(errors="replace")
+    encoded = words.replace("\0", "\ufffd").encode(errors="replace")  # NUL is no text everywhere
     if len(encoded) <= size_max:
         return encoded
     return encoded[:size_max].decode(errors="ignore").encode()

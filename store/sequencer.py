@@ -1,20 +1,22 @@
 """The sequencer: moves notes from the mailbox into the log, each exactly once.
 
 The fact not to miss: a batch's events and the offsets behind it are one transaction, so a kill
-before the commit takes the batch again, and a kill after it does not.
+before the commit takes the batch again, and a kill after it does not. The same holds where the
+mailbox is a table; there the notes go out of it in that transaction too.
 
 Bounded: a batch holds at most BATCH_NOTES notes and about BATCH_SIZE bytes of them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from . import log, mailbox
+from . import log, mailbox, server_mailbox
 from .door import note_of
-from .engine import Writer
-from .log import Refusal
+from .engine import Cursor, Writer
+from .log import Refusal, Taken
 from .mailbox import Damage, Mail
+from .server_mailbox import Waiting
 
 BATCH_NOTES = 2_000
 BATCH_SIZE = 32 * 2**20
@@ -26,6 +28,14 @@ class Drained(NamedTuple):
     events: int
     copies: int
     quarantined: list[Refusal]
+
+    def plus(self, taken: Taken) -> "Drained":
+        """Return these and what one batch became."""
+        return Drained(
+            self.events + len(taken.events),
+            self.copies + len(taken.copies),
+            self.quarantined + taken.refused,
+        )
 
 
 def drain(writer: Writer, folder: Path, *, now_us: int) -> Drained:
@@ -39,12 +49,49 @@ def drain(writer: Writer, folder: Path, *, now_us: int) -> Drained:
         with writer.transaction("drain") as cursor:
             taken = log.take(cursor, [note_of(found, now_us) for found in batch])
             log.put_offsets(cursor, {found.segment: found.end for found in batch})
-        drained = Drained(
-            drained.events + len(taken.events),
-            drained.copies + len(taken.copies),
-            drained.quarantined + taken.refused,
-        )
+        drained = drained.plus(taken)
     return drained
+
+
+def drain_server(writer: Writer, send_left: Callable[[], object], *, now_us: int) -> Drained:
+    """Take in all notes that wait here or in the server's mailbox; the lock is the caller's.
+
+    A note that is committed while this runs is met by the next drain: no number is skipped for
+    good, because what is taken is taken out.
+    """
+    drained = Drained(0, 0, [])
+    send_left()
+    last = server_mailbox.newest(writer.cursor())
+    left = last > 0
+    while left:
+        with writer.transaction("drain") as cursor:
+            batch, left = _server_batch(cursor, last)
+            fresh = _not_taken(cursor, batch)
+            taken = log.take(cursor, [server_mailbox.note_of(found, now_us) for found in fresh])
+            log.put_offsets(cursor, {found.segment: found.end for found in fresh})
+            server_mailbox.drop(cursor, batch)
+        drained = drained.plus(taken)
+    return drained
+
+
+def _server_batch(cursor: Cursor, last: int) -> tuple[list[Waiting], bool]:
+    """Return the oldest notes that wait, and whether there may be more."""
+    batch: list[Waiting] = []
+    size = 0
+    for found in server_mailbox.read(cursor, last):
+        batch.append(found)
+        size += found.size
+        if len(batch) >= BATCH_NOTES or size >= BATCH_SIZE:
+            return batch, True
+    return batch, False
+
+
+def _not_taken(cursor: Cursor, batch: list[Waiting]) -> list[Waiting]:
+    """Leave out what was taken before and sent again: its sender had not heard of the commit."""
+    names = list({found.segment for found in batch})
+    rows = cursor.each("SELECT taken FROM segment WHERE name = ?", [(name,) for name in names])
+    taken = {name: row[0] for name, row in zip(names, rows, strict=True) if row is not None}
+    return [found for found in batch if found.offset >= taken.get(found.segment, 0)]
 
 
 def _batches(folder: Path, offsets: dict[str, int]) -> Iterator[list[Mail | Damage]]:

@@ -130,11 +130,11 @@ def version(cursor: Cursor, document: str, key: bytes, frame: int | None = None)
 def entities(cursor: Cursor, document: str, frame: int | None = None) -> Iterator[Row]:
     """Yield a document's versions in the order of their keys, removed ones too."""
     if frame is None:
-        cursor.execute(
+        rows = cursor.scan(
             "SELECT key, frame, body FROM entity WHERE document = ? ORDER BY key", (document,)
         )
     else:
-        cursor.execute(
+        rows = cursor.scan(
             "SELECT e.key, p.frame, p.body FROM entity AS e JOIN ("
             "  SELECT key_digest, frame, body FROM entity WHERE document = :d AND frame <= :f"
             "  UNION ALL SELECT key_digest, frame, body FROM entity_past AS o"
@@ -145,7 +145,7 @@ def entities(cursor: Cursor, document: str, frame: int | None = None) -> Iterato
             ") AS p ON p.key_digest = e.key_digest WHERE e.document = :d ORDER BY e.key",
             {"d": document, "f": frame},
         )
-    for key, made, body in cursor:
+    for key, made, body in rows:
         yield Row(key, made, body)
 
 
@@ -200,7 +200,13 @@ def rewind(cursor: Cursor, frame: int) -> None:
     since = _SINCE if frame >= 0 else "frame >= ?"
     cursor.execute(f"SELECT document, key_digest, key FROM entity WHERE {since}", (frame,))
     touched = cursor.fetchall()
-    older = [_newest_before(cursor, document, digest, frame) for document, digest, _ in touched]
+    older = list(
+        cursor.each(
+            "SELECT frame, body FROM entity_past WHERE document = ? AND key_digest = ?"
+            " AND frame < ? ORDER BY frame DESC LIMIT 1",
+            [(document, digest, frame) for document, digest, _ in touched],
+        )
+    )
     cursor.execute(f"DELETE FROM entity WHERE {since}", (frame,))
     cursor.executemany(
         "INSERT INTO entity (document, key_digest, key, frame, body, digest)"
@@ -281,14 +287,3 @@ def _put_share(cursor: Cursor, document: str, frame: int, share: Share) -> None:
         "INSERT INTO document (document, frame, digest, entities, removed) VALUES (?, ?, ?, ?, ?)",
         (document, frame, share.digest.to_bytes(32, "big"), share.entities, share.removed),
     )
-
-
-def _newest_before(
-    cursor: Cursor, document: str, digest: bytes, frame: int
-) -> tuple[int, bytes | None] | None:
-    found: tuple[int, bytes | None] | None = cursor.execute(
-        "SELECT frame, body FROM entity_past WHERE document = ? AND key_digest = ? AND frame < ?"
-        " ORDER BY frame DESC LIMIT 1",
-        (document, digest, frame),
-    ).fetchone()
-    return found

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from .engine import SCHEMA, Cursor, Database, Scratch, Session, Values, Writer
 from .errors import NotAStore, StoreBusy, StoreDamaged, StoreMissing, StoreTooNew, StoreUnwritable
-from .store import APPLICATION_ID, DATABASE
+from .folder import APPLICATION_ID, DATABASE
 
 TYPE_CHECKING = False  # a reader takes no lock, and need not import one
 if TYPE_CHECKING:

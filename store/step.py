@@ -53,6 +53,14 @@ STEPS = (
     "checkpoint: done",
 )
 
+# Those of a store on a server alone.
+SERVER_STEPS = (
+    "append: note sent",
+    "append: note committed",
+    "append: note kept here",
+    "send: segment committed",
+)
+
 _observer: "Callable[[str], None] | None" = None
 
 

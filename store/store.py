@@ -10,6 +10,7 @@ import os
 from .clock import Clock
 from .disk import DISK, Disk
 from .errors import NotAStore, StoreMissing
+from .folder import DATABASE, MAILBOX, check, is_postgresql
 
 TYPE_CHECKING = False  # typing costs more than this module
 if TYPE_CHECKING:
@@ -38,17 +39,12 @@ if TYPE_CHECKING:
     from .recover import Recovered
     from .replay import Replayed
     from .sequencer import Drained
+    from .server_writer import ServerWriter
     from .status import Status
     from .verify import Fault
     from .writer import Writer
 
-MAILBOX = "mailbox"
-DATABASE = "store.sqlite3"
-APPLICATION_ID = 0x676F6F64  # "good", in the file's header: how a database of ours is known
 SEED_SIZE = 16
-
-_SQLITE = b"SQLite format 3\0"
-_ID_OFFSET = 68  # in SQLite's header, big-endian; there since the store was made
 
 
 class Store:
@@ -69,11 +65,12 @@ class Store:
     ) -> None:
         self._folder = os.fspath(folder)
         self._url = url
+        self._store_id = ""  # of a store on a server; the marker says it
         self._clock = clock or Clock()
         self._disk = disk
         self._random = random
         self._wait_s = wait_s
-        self._writer: Writer | None = None
+        self._writer: Writer | ServerWriter | None = None
 
     @classmethod
     def create(
@@ -98,6 +95,22 @@ class Store:
         store = cls(folder, url=url, clock=clock, disk=disk, random=random, wait_s=wait_s)
         order = Creation(rules_text, base or {}, store._random(16).hex(), store._clock.tick())
         create(store._database(), store._lock, order, seed=store._seed(), disk=disk)
+        if is_postgresql(url):
+            store._store_id = order.store_id
+        return store
+
+    @classmethod
+    def join(cls, folder: "Path | str", url: str, *, disk: Disk = DISK) -> "Store":
+        """Make a folder's part of a store that is on a server already; again, for another url.
+
+        Raises:
+            StoreMissing, NotAStore: the server holds none; the folder is another store's.
+        """
+        from .create import join
+        from .postgresql import PostgresqlDatabase
+
+        store = cls(folder, url=url, disk=disk)
+        store._store_id = join(PostgresqlDatabase(store.folder, url), disk)
         return store
 
     @classmethod
@@ -118,14 +131,8 @@ class Store:
             NotAStore: something else is there.
         """
         store = cls(folder, url=url, clock=clock, disk=disk, random=random, wait_s=wait_s)
-        if not os.path.isfile(os.path.join(store._folder, DATABASE)):
-            if os.path.isdir(store._folder) and os.listdir(store._folder):
-                raise NotAStore(store._folder, f"there is no {DATABASE} in it")
-            raise StoreMissing(store._folder)
-        if not os.path.isdir(store._mailbox):
-            raise NotAStore(store._folder, f"there is no folder {MAILBOX} in it")
-        if not _is_ours(os.path.join(store._folder, DATABASE)):
-            raise NotAStore(store._folder, f"{DATABASE} is not a database of ours")
+        if (mark := check(store._folder, url)) is not None:
+            store._url, store._store_id = url or mark.url, mark.store_id
         return store
 
     def close(self) -> None:
@@ -169,7 +176,7 @@ class Store:
         """
         from .append import append
 
-        return append(self._notes(), delta, source=source, frame=frame, stream=stream)
+        return append(self.writer(), delta, source=source, frame=frame, stream=stream)
 
     def fall_back(
         self, frame: int, stream: str, reason: str, meta: "Mapping[str, object] | None" = None
@@ -203,7 +210,7 @@ class Store:
         """
         from .append import append_many
 
-        return append_many(self._notes(), deltas, source=source, frame=frame, stream=stream)
+        return append_many(self.writer(), deltas, source=source, frame=frame, stream=stream)
 
     def drain(self) -> "Drained":
         """Move all that lies whole in the mailbox into the log.
@@ -491,7 +498,7 @@ class Store:
         from .absorb import Hands, absorb
 
         with self._writing("absorb") as writer:
-            hands = Hands(self._notes().append, lambda: self._drain(writer), self._clock.tick)
+            hands = Hands(self.writer().append, lambda: self._drain(writer), self._clock.tick)
             return absorb(writer, edit, hands, seed=self._seed())
 
     def taken_in(self, since_frame: int = 0) -> "list[TakenIn]":
@@ -502,7 +509,7 @@ class Store:
         from .absorb import Hands, settle, taken_in
 
         with self._writing("absorb") as writer:
-            hands = Hands(self._notes().append, lambda: self._drain(writer), self._clock.tick)
+            hands = Hands(self.writer().append, lambda: self._drain(writer), self._clock.tick)
             settle(writer, hands, seed=self._seed())
             return list(taken_in(writer.cursor(), since_frame))
 
@@ -651,13 +658,13 @@ class Store:
     def _mailbox(self) -> str:
         return os.path.join(self._folder, MAILBOX)
 
-    def _notes(self) -> "Writer":
+    def writer(self) -> "Writer | ServerWriter":
+        """Return this handle's way into the mailbox; `close` closes it."""
         if self._writer is None:
-            from .writer import Writer
+            from .append import open_writer
 
-            self._writer = Writer(
-                self._mailbox, clock=self._clock, disk=self._disk, random=self._random
-            )
+            at = (self._url, self._store_id, self._mailbox)
+            self._writer = open_writer(*at, self._clock, self._disk, self._random)
         return self._writer
 
     def _database(self) -> "Database":
@@ -685,13 +692,9 @@ class Store:
     def _drain(self, writer: "DatabaseWriter") -> "Drained":
         from pathlib import Path
 
-        from .sequencer import drain
+        from .sequencer import drain, drain_server
 
+        if is_postgresql(self._url):
+            send_left = self.writer().send_left
+            return drain_server(writer, send_left, now_us=self._clock.tick())
         return drain(writer, Path(self._mailbox), now_us=self._clock.tick())
-
-
-def _is_ours(database: str) -> bool:
-    """Tell a database of ours by its header: `append` would acknowledge into anything otherwise."""
-    with open(database, "rb") as file:
-        head = file.read(_ID_OFFSET + 4)
-    return head.startswith(_SQLITE) and head[_ID_OFFSET:] == APPLICATION_ID.to_bytes(4, "big")

@@ -120,6 +120,10 @@ class Writer:
             self._size += len(data)
             return places
 
+    def send_left(self) -> int:
+        """Send nothing: the mailbox is this folder."""
+        return 0
+
     def close(self) -> None:
         """Let the segment go. What was appended stays; another append makes a new segment."""
         with self._mutex:

@@ -5,6 +5,7 @@ find nothing wrong with it.
 """
 
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -48,7 +49,40 @@ def shared_data() -> Path:
 
 
 @pytest.fixture
-def make_store(tmp_path: Path) -> "Iterator[Callable[..., Store]]":
+def engine(request: pytest.FixtureRequest) -> str:
+    """The engine under a test's stores; tests/store asks for both."""
+    return str(getattr(request, "param", "sqlite"))
+
+
+@pytest.fixture
+def new_url(engine: str) -> Iterator[Callable[[], str | None]]:
+    """Give a url for each new store: None on SQLite, else a database of its own on a server."""
+    if engine == "sqlite":
+        yield lambda: None
+        return
+    from . import postgres
+
+    made: list[str] = []
+
+    def new() -> str:
+        made.append(postgres.server().new_store())
+        return made[-1]
+
+    yield new
+    for url in made:
+        postgres.server().drop(url)
+
+
+def pytest_sessionfinish() -> None:
+    """Stop the PostgreSQL server of this process, if a test started one."""
+    if postgres := sys.modules.get(f"{__package__}.postgres"):
+        postgres.stop()
+
+
+@pytest.fixture
+def make_store(
+    tmp_path: Path, new_url: Callable[[], str | None]
+) -> "Iterator[Callable[..., Store]]":
     """Make stores from rules and base state; each is verified when the test is over."""
     from goodneighbor.store import Store  # here: the kernel's tests need no store
 
@@ -57,12 +91,14 @@ def make_store(tmp_path: Path) -> "Iterator[Callable[..., Store]]":
     def make(rules: str = fleet.RULES, base: dict[str, bytes] | None = None) -> "Store":
         folder = tmp_path / f"store-{len(made)}" / "goodneighbor"
         folder.parent.mkdir()
-        made.append(Store.create(folder, rules, fleet.BASE if base is None else base))
+        given = fleet.BASE if base is None else base
+        made.append(Store.create(folder, rules, given, url=new_url()))
         return made[-1]
 
     yield make
     for store in made:
         assert store.verify() == []
+        store.close()
 
 
 @pytest.fixture

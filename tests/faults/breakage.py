@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from goodneighbor.store import engine, log, mailbox, sequencer
+from goodneighbor.store.folder import MAILBOX
 from goodneighbor.store.segment import SUFFIX
 from goodneighbor.store.step import reached
-from goodneighbor.store.store import MAILBOX
 
 from . import life
 from .journal import Journal

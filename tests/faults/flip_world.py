@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from goodneighbor.store import Store
+from goodneighbor.store.folder import MAILBOX
 from goodneighbor.store.log_copy import LogCopy
-from goodneighbor.store.store import MAILBOX
 
 from .. import fleet
 

@@ -10,9 +10,15 @@ from goodneighbor.store import DeltaRejected, Edit, EditRefused, Store
 class Player:
     """One case against a store in a folder of its own; see `tests/kernel/conformance.py`."""
 
-    def __init__(self, folder: Path, rules_text: str, base: Mapping[str, str] | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        rules_text: str,
+        base: Mapping[str, str] | None,
+        url: str | None = None,
+    ) -> None:
         files = {name: text.encode() for name, text in (base or {}).items()}
-        self.store = Store.create(folder / "goodneighbor", rules_text, files)
+        self.store = Store.create(folder / "goodneighbor", rules_text, files, url=url)
         self.root = folder / "tree"
         self.root.mkdir()
 

@@ -1,5 +1,6 @@
 """The conformance cases, played against a real store: each one by its name."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,15 +13,18 @@ pytestmark = pytest.mark.skipif(not ALL, reason=f"the conformance cases are not 
 
 
 @pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
-def test_the_store_gives_what_the_case_expects(case: Case, tmp_path: Path) -> None:
+def test_the_store_gives_what_the_case_expects(
+    case: Case, tmp_path: Path, new_url: Callable[[], str | None]
+) -> None:
     players: list[Player] = []
 
     def create(rules_text: str, base: dict[str, str] | None) -> Player:
-        players.append(Player(tmp_path, rules_text, base))
+        players.append(Player(tmp_path, rules_text, base, new_url()))
         return players[0]
 
     assert run_case(case, create) == []
     assert players[0].store.verify() == []
+    players[0].store.close()
 
 
 def test_late_deltas_are_played_and_not_left_out() -> None:

@@ -30,10 +30,16 @@ from .. import fleet
 MIGRATIONS = Path(__file__).parents[2] / "store" / "migrations"
 
 
+def is_of_sqlite(thing: object, *_: object) -> bool:
+    """Leave out the tables that PostgreSQL alone has."""
+    return not isinstance(thing, sqlalchemy.Table) or thing.info.get("engine") is None
+
+
 def test_the_migrations_make_the_tables_that_the_schema_says(store: Store) -> None:
     engine = sqlalchemy.create_engine(f"sqlite:///{store.folder / 'store.sqlite3'}")
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        options = {"compare_type": True, "include_object": is_of_sqlite}
+        context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, metadata) == []
     engine.dispose()
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from goodneighbor.store import Store, step
 
 from .. import fleet
+from .raw import raw
 
 SHRINKING = fleet.RULES.replace("inc /agents/*/karma", "remove /agents/*")
 
@@ -111,10 +111,9 @@ def test_a_loss_is_let_through_by_name_and_who_asked_is_kept(
     store.close_frame(1)
     assert store.export(tree).refused, "against the base state, without an export before"
     assert store.export(tree, allow_loss=["agents"], asked_by="ada").refused == []
-    connection = sqlite3.connect(store.folder / "store.sqlite3")
-    rows = connection.execute("SELECT document, frame, entities, lost, asked_by FROM loss")
-    assert rows.fetchall() == [("agents", 1, 4, 2, "ada")]
-    connection.close()
+    with raw(store) as cursor:
+        cursor.execute("SELECT document, frame, entities, lost, asked_by FROM loss")
+        assert cursor.fetchall() == [("agents", 1, 4, 2, "ada")]
     assert store.export(tree).refused == []
 
 

@@ -2,10 +2,11 @@
 
 import pytest
 from goodneighbor.store import DeltaRejected, Store, quarantine
-from goodneighbor.store.engine import open_database, writing
+from goodneighbor.store.engine import writing
 from goodneighbor.store.lock import StoreLock
 
 from .. import fleet
+from .raw import database
 
 REFUSED = [
     (b"\xff\xfe", "not utf-8"),
@@ -25,7 +26,7 @@ REFUSED = [
 
 def put_aside(store: Store, raw: bytes) -> int:
     """Put bytes into quarantine that this version would take."""
-    held = writing(open_database(store.folder), StoreLock(store.folder))
+    held = writing(database(store), StoreLock(store.folder))
     with held as writer, writer.transaction("test") as cursor:
         return quarantine.put(cursor, "an older version", 5, "unknown then", raw)
 

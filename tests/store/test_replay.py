@@ -1,7 +1,6 @@
 """Everything but events and rules is a cache: deleted, it comes back byte for byte."""
 
 import shutil
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 from goodneighbor.store import Store, StoreDamaged
 
 from .. import fleet
+from .raw import raw
 
 CACHES = ("entity", "entity_past", "document", "receipt", "frame", "frame_stream", "export")
 NARROW = fleet.RULES.replace('wait = "0s"', 'wait = "0s"\nreopen = 1')
@@ -33,10 +33,9 @@ def lived_in(request: pytest.FixtureRequest, make_store: Callable[..., Store]) -
 
 
 def empty(store: Store, *tables: str) -> None:
-    connection = sqlite3.connect(store.folder / "store.sqlite3", isolation_level=None)
-    for table in tables:
-        connection.execute(f"DELETE FROM {table}")
-    connection.close()
+    with raw(store) as cursor:
+        for table in tables:
+            cursor.execute(f"DELETE FROM {table}")
 
 
 def files(root: Path) -> dict[str, bytes]:
@@ -65,18 +64,18 @@ def test_replay_from_nothing_gives_the_same_bytes(lived_in: Store, tmp_path: Pat
 
 
 def test_a_check_of_a_sound_store_finds_nothing_and_changes_nothing(lived_in: Store) -> None:
-    before = (lived_in.folder / "store.sqlite3").read_bytes()
+    before = files(lived_in.folder).get("store.sqlite3")
     replayed = lived_in.replay(check=True)
     assert replayed.differs == []
     assert replayed.state_digest == lived_in.state_digest()
-    assert (lived_in.folder / "store.sqlite3").read_bytes() == before
+    assert files(lived_in.folder).get("store.sqlite3") == before
 
 
 @pytest.mark.parametrize(
     ("statement", "table", "what"),
     [
-        ("UPDATE entity SET body = '{}' WHERE key = CAST('ada' AS BLOB)", "entity", "different"),
-        ("DELETE FROM entity WHERE key = CAST('ada' AS BLOB)", "entity", "missing"),
+        ("UPDATE entity SET body = :empty WHERE key = :ada", "entity", "different"),
+        ("DELETE FROM entity WHERE key = :ada", "entity", "missing"),
         ("UPDATE entity SET document = 'channels' WHERE document = 'stats'", "entity", "missing"),
         ("DELETE FROM entity_past WHERE frame = 2", "entity_past", "missing"),
         ("UPDATE receipt SET applied = applied + 1", "receipt", "different"),
@@ -88,9 +87,8 @@ def test_a_check_places_what_differs_and_replay_puts_it_right(
     lived_in: Store, statement: str, table: str, what: str
 ) -> None:
     digest = lived_in.replay(check=True).state_digest
-    connection = sqlite3.connect(lived_in.folder / "store.sqlite3", isolation_level=None)
-    connection.execute(statement)
-    connection.close()
+    with raw(lived_in) as cursor:
+        cursor.execute(statement, {"ada": b"ada", "empty": b"{}"})
     found = lived_in.replay(check=True)
     assert (table, what) in {(each.table, each.what) for each in found.differs}
     assert found.state_digest == digest
@@ -99,14 +97,16 @@ def test_a_check_places_what_differs_and_replay_puts_it_right(
 
 
 def test_an_event_with_a_flipped_bit_does_not_fold_in_silence(lived_in: Store) -> None:
-    connection = sqlite3.connect(lived_in.folder / "store.sqlite3", isolation_level=None)
-    flip = "UPDATE event SET body = CAST(replace(body, ?, ?) AS BLOB) WHERE kind = 'delta'"
-    connection.execute(flip, ('"number":3,', '"number":2,'))
+    with raw(lived_in) as cursor:
+        cursor.execute("SELECT position, body FROM event WHERE kind = 'delta'")
+        position, body = next(row for row in cursor.fetchall() if b'"number":3,' in row[1])
+        flip = "UPDATE event SET body = ? WHERE position = ?"
+        cursor.execute(flip, (body.replace(b'"number":3,', b'"number":2,'), position))
     with pytest.raises(StoreDamaged) as damaged:
         lived_in.replay()
     assert "event" in damaged.value.place
-    connection.execute(flip, ('"number":2,"title":"Post 3"', '"number":3,"title":"Post 3"'))
-    connection.close()
+    with raw(lived_in) as cursor:
+        cursor.execute(flip, (body, position))
     lived_in.replay()
 
 

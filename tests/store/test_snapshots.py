@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from goodneighbor.kernel import Changed
 from goodneighbor.store import Store, snapshots
-from goodneighbor.store.engine import Cursor, open_database
+from goodneighbor.store.engine import Cursor
 from goodneighbor.store.lock import StoreLock
 from goodneighbor.store.schema import metadata
 from goodneighbor.store.snapshots import Seen
@@ -19,6 +19,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateTable
 
 from .. import fleet
+from .raw import database, raw
 
 DERIVED = """
 [documents.agents.derive]
@@ -55,12 +56,12 @@ def test_the_state_digest_does_not_depend_on_the_order_of_arrival(
     digests = set()
     for arrival in (deltas, deltas[::-1], deltas[2:] + deltas[:2]):
         store = make_store()
-        for raw in arrival:
-            store.append(raw)
+        for delta in arrival:
+            store.append(delta)
         digests.add(store.close_frame(3).state_digest)
     late = make_store()
-    for raw, frame in zip(reversed(deltas), (1, 1, 2, 2, 3, 3), strict=True):
-        late.append(raw)
+    for delta, frame in zip(reversed(deltas), (1, 1, 2, 2, 3, 3), strict=True):
+        late.append(delta)
         late.close_frame(frame)
     digests.add(late.state_digest())
     assert len(digests) == 1
@@ -71,7 +72,7 @@ def test_an_older_frame_can_be_looked_at(store: Store) -> None:
     for frame in (1, 2, 3):
         store.append(fleet.delta(frame, "s1", fleet.post(frame, "ada")))
         counts.append(store.close_frame(frame).state_digest)
-    with open_database(store.folder).reading(lambda: StoreLock(store.folder)) as cursor:
+    with database(store).reading(lambda: StoreLock(store.folder)) as cursor:
         for frame in (1, 2, 3):
             assert snapshots.state_digest(cursor, frame) == counts[frame - 1]
             body = snapshots.entity(cursor, "agents", b"ada", frame)
@@ -94,9 +95,8 @@ def test_derived_totals_that_are_lost_are_counted_again(make_store: Callable[...
     store = make_store(fleet.RULES + DERIVED)
     store.append(fleet.delta(1, "s1", fleet.post(1, "ada")))
     store.close_frame(1)
-    connection = sqlite3.connect(store.folder / "store.sqlite3", isolation_level=None)
-    connection.execute("UPDATE frame SET totals = NULL")
-    connection.close()
+    with raw(store) as cursor:
+        cursor.execute("UPDATE frame SET totals = NULL")
     store.append(fleet.delta(2, "s1", fleet.post(2, "ada")))
     store.close_frame(2)
     assert store.entity("agents", b"@") == b'{"count":4,"posts":102}'

@@ -1,13 +1,12 @@
 """The state as any closed frame left it, until it is forgotten; the log brings it back."""
 
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 
 import pytest
 from goodneighbor.store import FrameNotShown, Store
 
 from .. import fleet
+from .raw import raw
 
 FRAMES = 14
 NARROW = fleet.RULES.replace('wait = "0s"', 'wait = "0s"\nreopen = 2').replace(
@@ -120,8 +119,8 @@ def test_what_is_forgotten_gives_its_space_back(
     store, _ = lived_in
 
     def versions() -> int:
-        with closing(sqlite3.connect(store.folder / "store.sqlite3")) as connection:
-            return int(connection.execute("SELECT count(*) FROM entity_past").fetchone()[0])
+        with raw(store) as cursor:
+            return int(cursor.execute("SELECT count(*) FROM entity_past").fetchone()[0])
 
     before = versions()
     dropped = store.forget(4).versions

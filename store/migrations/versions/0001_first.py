@@ -8,11 +8,14 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+# Text sorts by bytes on both engines.
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
 
 def upgrade() -> None:
     op.create_table(
         "collected",
-        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("path", TEXT, nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("id", sa.LargeBinary(), nullable=True),
         sa.Column("known", sa.Integer(), nullable=False),
@@ -23,13 +26,13 @@ def upgrade() -> None:
     op.create_table(
         "copy",
         sa.Column("position", sa.BigInteger(), nullable=False),
-        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("source", TEXT, nullable=False),
         sa.Column("received_us", sa.BigInteger(), nullable=False),
     )
     op.create_index(op.f("ix_copy_position"), "copy", ["position"], unique=False)
     op.create_table(
         "document",
-        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("document", TEXT, nullable=False),
         sa.Column("frame", sa.BigInteger(), nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("entities", sa.BigInteger(), nullable=False),
@@ -38,7 +41,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "entity",
-        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("document", TEXT, nullable=False),
         sa.Column("key_digest", sa.LargeBinary(), nullable=False),
         sa.Column("key", sa.LargeBinary(), nullable=False),
         sa.Column("frame", sa.BigInteger(), nullable=False),
@@ -49,7 +52,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_entity_frame"), "entity", ["frame"], unique=False)
     op.create_table(
         "entity_past",
-        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("document", TEXT, nullable=False),
         sa.Column("key_digest", sa.LargeBinary(), nullable=False),
         sa.Column("frame", sa.BigInteger(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=True),
@@ -65,10 +68,10 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("id", sa.LargeBinary(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("kind", TEXT, nullable=False),
         sa.Column("frame", sa.BigInteger(), nullable=False),
         sa.Column("utc_us", sa.BigInteger(), nullable=True),
-        sa.Column("stream", sa.Text(), nullable=False),
+        sa.Column("stream", TEXT, nullable=False),
         sa.Column("received_us", sa.BigInteger(), nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
@@ -87,12 +90,12 @@ def upgrade() -> None:
     op.create_index("event_frame", "event", ["frame", "position"], unique=False)
     op.create_table(
         "export",
-        sa.Column("clone", sa.Text(), nullable=False),
-        sa.Column("branch", sa.Text(), nullable=False),
-        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("clone", TEXT, nullable=False),
+        sa.Column("branch", TEXT, nullable=False),
+        sa.Column("path", TEXT, nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("frame", sa.BigInteger(), nullable=False),
-        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("document", TEXT, nullable=False),
         sa.Column("document_digest", sa.LargeBinary(), nullable=False),
         sa.Column("rules", sa.LargeBinary(), nullable=False),
         sa.Column("entities", sa.BigInteger(), nullable=False),
@@ -108,7 +111,7 @@ def upgrade() -> None:
             autoincrement=False,
             nullable=False,
         ),
-        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("state", TEXT, nullable=False),
         sa.Column("rules", sa.LargeBinary(), nullable=True),
         sa.Column("events", sa.BigInteger(), nullable=False),
         sa.Column("units_in", sa.BigInteger(), nullable=False),
@@ -117,33 +120,33 @@ def upgrade() -> None:
         sa.Column("skipped", sa.BigInteger(), nullable=False),
         sa.Column("optional_skipped", sa.BigInteger(), nullable=False),
         sa.Column("state_digest", sa.LargeBinary(), nullable=True),
-        sa.Column("totals", sa.Text(), nullable=True),
+        sa.Column("totals", TEXT, nullable=True),
         sa.PrimaryKeyConstraint("frame"),
     )
     op.create_table(
         "frame_stream",
         sa.Column("frame", sa.BigInteger(), nullable=False),
-        sa.Column("stream", sa.Text(), nullable=False),
-        sa.Column("status", sa.Text(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("stream", TEXT, nullable=False),
+        sa.Column("status", TEXT, nullable=False),
+        sa.Column("reason", TEXT, nullable=False),
         sa.Column("events", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("frame", "stream"),
     )
     op.create_table(
         "loss",
-        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("document", TEXT, nullable=False),
         sa.Column("frame", sa.BigInteger(), nullable=False),
         sa.Column("entities", sa.BigInteger(), nullable=False),
         sa.Column("lost", sa.BigInteger(), nullable=False),
-        sa.Column("asked_by", sa.Text(), nullable=False),
+        sa.Column("asked_by", TEXT, nullable=False),
         sa.Column("allowed_us", sa.BigInteger(), nullable=False),
     )
     op.create_table(
         "quarantine",
         sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("source", TEXT, nullable=False),
         sa.Column("received_us", sa.BigInteger(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("reason", TEXT, nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sqlite_autoincrement=True,
@@ -170,28 +173,41 @@ def upgrade() -> None:
     op.create_table(
         "rules",
         sa.Column("digest", sa.LargeBinary(), nullable=False),
-        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("text", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("digest"),
     )
     op.create_table(
         "segment",
-        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("name", TEXT, nullable=False),
         sa.Column("taken", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
         "store",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("store_id", sa.Text(), nullable=False),
+        sa.Column("store_id", TEXT, nullable=False),
         sa.Column("created_us", sa.BigInteger(), nullable=False),
         sa.Column("epoch", sa.BigInteger(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("chain", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    if op.get_context().dialect.name == "postgresql":
+        op.create_table(
+            "note",
+            sa.Column("number", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+            sa.Column("segment", TEXT, nullable=False),
+            sa.Column("offset", sa.BigInteger(), nullable=False),
+            sa.Column("size", sa.BigInteger(), nullable=False),
+            sa.Column("bytes", sa.LargeBinary(), nullable=False),
+            sa.PrimaryKeyConstraint("number"),
+            sa.UniqueConstraint("segment", "offset"),
+        )
 
 
 def downgrade() -> None:
+    if op.get_context().dialect.name == "postgresql":
+        op.drop_table("note")
     op.drop_table("store")
     op.drop_table("segment")
     op.drop_table("rules")

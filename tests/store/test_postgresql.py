@@ -1,0 +1,199 @@
+"""A store on a server: late commits, a server that is away, many hosts, a newer schema."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from goodneighbor.store import (
+    FramePassed,
+    NoteWaits,
+    Store,
+    StoreAway,
+    StoreBusy,
+    StoreTooNew,
+)
+from goodneighbor.store.segment import Note, header, nonce_of
+from goodneighbor.store.server import connect
+from goodneighbor.store.step import watch
+
+from .. import fleet, postgres
+from .raw import raw, url_of
+
+CLONES = 2
+
+
+@pytest.fixture
+def engine() -> str:
+    return "postgresql"
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.fixture
+def joined(store: Store, tmp_path: Path) -> Iterator[Store]:
+    """A second host's part of the store, with a folder of its own."""
+    other = Store.join(tmp_path / "other" / "goodneighbor", url_of(store))
+    yield other
+    other.close()
+
+
+def kept(store: Store) -> list[Path]:
+    return list((store.folder / "mailbox").iterdir())
+
+
+def test_a_server_that_is_away_keeps_notes_here_and_they_count_once(tmp_path: Path) -> None:
+    with postgres.Server() as server:
+        store = Store.create(
+            tmp_path / "goodneighbor", fleet.RULES, fleet.BASE, url=server.new_store()
+        )
+        store.append(fleet.delta(1, "s1", fleet.post(1, "ada")))
+        server.stop()
+        for number in (2, 3):
+            with pytest.raises(NoteWaits) as waits:
+                store.append(fleet.delta(1, f"s{number}", fleet.post(number, "ada")))
+            assert "Do not send it again" in str(waits.value)
+        with pytest.raises(StoreAway):
+            store.close_frame(1)
+        assert len(kept(store)) == 2
+        server.start()
+        store.append(fleet.delta(1, "s4", fleet.post(4, "ada")))
+        assert kept(store) == []
+        drained = store.drain()
+        assert (drained.events, drained.copies) == (4, 0)
+        assert store.verify() == []
+        store.close()
+
+
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("drained_between", [False, True])
+def test_a_note_whose_commit_was_not_heard_of_counts_once(
+    store: Store, killed: bool, drained_between: bool
+) -> None:
+    """The same segment lies on the server, or in the log already, and is sent again."""
+    segment, offset = store.writer().append(_note(store))
+    with raw(store) as cursor:
+        row = cursor.execute("SELECT bytes FROM note").fetchone()
+    if drained_between:
+        store.drain()
+    _keep_again(store, segment, offset, row[0])
+
+    def die(reached: str) -> None:
+        if killed and reached == "send: segment committed":
+            raise Killed
+
+    watch(die)
+    try:
+        if killed:
+            with pytest.raises(Killed):
+                store.drain()
+    finally:
+        watch(None)
+    drained = store.drain()
+    assert drained.copies == 0
+    assert drained.events == (0 if drained_between else 1)
+    assert kept(store) == []
+    assert store.status().copies == 0
+
+
+def _note(store: Store) -> Note:
+    return Note(
+        fleet.delta(1, "s1", fleet.post(1, "ada")), received_us=store.clock.tick(), source="test"
+    )
+
+
+def _keep_again(store: Store, segment: str, offset: int, data: bytes) -> None:
+    nonce = nonce_of(segment)
+    assert nonce is not None
+    head = header(nonce)
+    assert offset == len(head)
+    (store.folder / "mailbox" / segment).write_bytes(head + data)
+
+
+def test_two_hosts_write_close_and_export_at_once(
+    store: Store, joined: Store, tmp_path: Path
+) -> None:
+    """Both frames fold, both trees hold the same bytes, no number is lost or given twice."""
+
+    def live(host: Store, name: str) -> Path:
+        tree = tmp_path / f"tree-{name}"
+        tree.mkdir()
+        for frame in range(1, 6):
+            for number in range(5):
+                post = fleet.post(frame * 100 + number * 2 + (name == "b"), "ada")
+                host.append(fleet.delta(frame, f"s-{name}-{number}", post))
+            host.drain()
+            with suppress(FramePassed):  # the other was faster
+                host.close_frame(frame)
+            host.export(tree)
+        return tree
+
+    with ThreadPoolExecutor(CLONES) as hosts:
+        trees = list(hosts.map(live, (store, joined), "ab"))
+    store.close_frame(6)
+    for host, tree in zip((store, joined), trees, strict=True):
+        host.export(tree)
+    files = [
+        {str(p.relative_to(tree)): p.read_bytes() for p in tree.rglob("*.json")} for tree in trees
+    ]
+    assert files[0] == files[1] != {}
+    status = store.status()
+    assert status.quarantined == 0
+    with raw(store) as cursor:
+        cursor.execute("SELECT position FROM event ORDER BY position")
+        assert [row[0] for row in cursor] == list(range(1, status.events + 1))
+        row = cursor.execute("SELECT count(*) FROM event WHERE kind = 'delta'").fetchone()
+    assert row[0] == CLONES * 5 * 5
+    assert joined.verify() == []
+
+
+def test_another_hosts_writer_is_waited_for_and_named(store: Store, joined: Store) -> None:
+    patient = Store.open(joined.folder, wait_s=0.1)
+    with store._writing("frame close"), pytest.raises(StoreBusy) as busy:
+        patient.drain()
+    assert "frame close" in str(busy.value)
+    patient.close()
+
+
+def test_a_late_commit_is_met_by_the_next_drain(store: Store) -> None:
+    """A number given early and committed late: the sequencer passes it by, and comes back."""
+    store.writer().append(_note(store))
+    with connect(url_of(store)) as slow:
+        slow.execute(b"BEGIN")
+        moved = slow.execute(
+            b'DELETE FROM note RETURNING segment, "offset", size, bytes'
+        ).fetchone()
+        assert moved is not None
+        slow.execute(b"COMMIT")
+        slow.execute(b"BEGIN")
+        slow.execute(
+            b'INSERT INTO note (segment, "offset", size, bytes) VALUES (%s, %s, %s, %s)', moved
+        )
+        store.append(fleet.delta(1, "s2", fleet.post(2, "bob")))
+        assert store.drain().events == 1
+        slow.execute(b"COMMIT")
+    assert store.drain().events == 1
+
+
+def test_a_newer_store_is_refused_and_an_older_one_is_migrated(
+    make_store: Callable[..., Store],
+) -> None:
+    store = make_store()
+    store.append(fleet.delta(1, "s1", fleet.post(1, "ada")))
+    store.close_frame(1)
+    digest = store.state_digest()
+    store.close()
+    with raw(store) as cursor:
+        row = cursor.execute("SELECT version_num FROM alembic_version").fetchone()
+        cursor.execute("UPDATE alembic_version SET version_num = '9999'")
+        with pytest.raises(StoreTooNew) as refused:
+            store.status()
+        assert "9999" in str(refused.value)
+        cursor.execute("UPDATE alembic_version SET version_num = ?", (row[0],))
+    for revision in [f"{number:04d}" for number in range(int(row[0]) - 1, 0, -1)]:
+        postgres.migrate(url_of(store), revision)
+        assert store.state_digest() == digest  # forth again, by the first call that reads
+        assert store.verify() == []
