@@ -70,6 +70,16 @@ def test_the_wheel_holds_the_kernel_every_migration_and_every_hook(wheel: Path) 
     assert not [name for name in names if name.endswith((".c", ".cpp", ".h"))]
 
 
+def test_the_program_is_a_script_that_loads_nothing_but_ours(wheel: Path) -> None:
+    """An entry point would be written by the installer, with imports of the installer's own."""
+    archive = zipfile.ZipFile(wheel)
+    (name,) = [each for each in archive.namelist() if each.endswith(".data/scripts/neighbor")]
+    first, *rest = archive.read(name).decode().splitlines()
+    assert first == "#!python", "an installer puts the environment's own Python there"
+    imported = [line for line in rest if line.startswith(("import", "from"))]
+    assert imported == ["import sys", "from goodneighbor.cli.__main__ import main"]
+
+
 def test_the_program_runs_from_the_wheel_alone(
     wheel: Path, repository: Path, tmp_path: Path
 ) -> None:
