@@ -14,7 +14,7 @@ help:
 	@echo 'make test    make .venv, install with the test extra, and run every test'
 	@echo 'make bench   the benchmarks; writes benchmarks/RESULTS.md'
 	@echo 'make coverage  branches of the kernel that its tests take, by file'
-	@echo 'make soak    twenty times the examples of each property, ten times the kills, power cuts'
+	@echo 'make soak    twenty times the examples of each property, ten times the kills, flips, power cuts'
 	@echo 'make clean   remove .venv and what was built'
 
 demo: $(VENV)/installed

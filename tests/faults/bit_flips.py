@@ -304,7 +304,9 @@ def main() -> int:
     asked = parser.parse_args()
     seed = asked.seed or secrets.token_hex(4)
     begin = time.process_time()
-    with tempfile.TemporaryDirectory(dir=memory()) as folder, ExitStack() as broken:
+    with ExitStack() as broken:
+        memory_folder = tempfile.TemporaryDirectory(prefix="neighbor-flips-", dir=memory())
+        folder = broken.enter_context(memory_folder)
         kinds: tuple[str, ...] = KINDS
         if asked.broken:
             kinds = (WAYS[asked.broken].kind,)
