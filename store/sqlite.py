@@ -140,6 +140,7 @@ class SqliteDatabase(Database):
     def faults(self, cursor: Cursor) -> Iterator[str]:
         cursor.execute("PRAGMA integrity_check(10)")
         yield from (said for (said,) in cursor.fetchall() if said != "ok")
+        yield from _schema_faults(cursor)
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -255,6 +256,24 @@ class SqliteDatabase(Database):
             connection.execute("BEGIN IMMEDIATE")
             migrate(opened)
             lock.check()
+
+
+def _schema_faults(cursor: Cursor) -> Iterator[str]:
+    """Yield the tables whose columns are not those that the migrations made.
+
+    SQLite reads a damaged name as a name, and tells nobody before a statement asks for the right
+    one. Only a full check pays for importing SQLAlchemy.
+    """
+    from sqlalchemy.dialects.sqlite import dialect
+
+    from .schema import metadata
+
+    for table in metadata.sorted_tables:
+        meant = {(each.name, each.type.compile(dialect=dialect())) for each in table.columns}
+        cursor.execute(f"PRAGMA table_info({table.name})")
+        found = {(row[1], row[2]) for row in cursor.fetchall()}
+        if found and found != meant:  # a table that only a server has is not there
+            yield f"table {table.name} is not as it was made"
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

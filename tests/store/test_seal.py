@@ -10,6 +10,7 @@ import pytest
 from alembic import command
 from goodneighbor.store import Store
 from goodneighbor.store.migrate import config
+from goodneighbor.store.rebuild import Told
 from goodneighbor.store.seal import SEALED
 from sqlalchemy import create_engine
 
@@ -103,3 +104,14 @@ def test_a_migration_seals_the_rows_that_are_there(lived_in: Store) -> None:
     lived_in.status()
     assert {table: rows(lived_in, table) for table in SEALED} == before
     assert lived_in.verify() == []
+
+
+def test_a_column_by_another_name_is_found_before_a_statement_asks_for_it(lived_in: Store) -> None:
+    """One bit of the schema's own text: all can be read, and the next write would fail."""
+    with closing(sqlite3.connect(lived_in.folder / "store.sqlite3")) as connection:
+        connection.execute("ALTER TABLE store RENAME COLUMN epoch TO dpoch")
+    assert [fault.place for fault in lived_in.verify()] == [
+        str(lived_in.folder / "store.sqlite3"),
+    ]
+    assert lived_in.recover(Told()).faults == []
+    lived_in.close_frame(3)
