@@ -107,7 +107,7 @@ class Bench:
         said: list[Operation | Mark] = []
         error = None
         try:
-            roles.everything(self.place, self.round, Pen(said), WatchedDisk(disk))
+            roles.undamaged(self.place, self.round, Pen(said), WatchedDisk(disk))
         except Exception as raised:  # judged by the caller
             error = raised
         return Played(error, [line for line in said if isinstance(line, Mark)], disk.met)

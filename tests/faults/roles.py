@@ -97,18 +97,29 @@ def send(store: Store, script: Round, index: int, journal: Journal) -> None:
 
 def everything(place: Place, script: Round, journal: Journal, disk: Disk) -> None:
     """Do the work of a whole round, alone."""
-    half, last = len(script.sendings) // 2, len(script.sendings) - 1
     with place.open(disk) as store:
-        _open_frame(store, place, script)
-        for index in range(half):
-            send(store, script, index, journal)
-        store.close()  # what follows goes into another segment, and this one has no writer left
-        store.drain()
-        for index in range(half, last):
-            send(store, script, index, journal)
-        _close_frame(store, place, script)
-        send(store, script, last, journal)  # late: what was exported is not the last word
+        _round(store, place, script, journal)
         _settle(store, place, script)
+
+
+def undamaged(place: Place, script: Round, journal: Journal, disk: Disk) -> None:
+    """Do the same without what lies outside the store: its damage, and the copy of its log."""
+    with place.open(disk) as store:
+        _round(store, place, script, journal)
+        store.replay()
+
+
+def _round(store: Store, place: Place, script: Round, journal: Journal) -> None:
+    half, last = len(script.sendings) // 2, len(script.sendings) - 1
+    _open_frame(store, place, script)
+    for index in range(half):
+        send(store, script, index, journal)
+    store.close()  # what follows goes into another segment, and this one has no writer left
+    store.drain()
+    for index in range(half, last):
+        send(store, script, index, journal)
+    _close_frame(store, place, script)
+    send(store, script, last, journal)  # late: what was exported is not the last word
 
 
 def writer(number: int) -> Role:

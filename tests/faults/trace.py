@@ -91,7 +91,7 @@ def record(
         with broken or nullcontext():
             for index, each in enumerate(rounds):
                 lines.append(Mark("round", index))
-                roles.everything(place, each, pen, disk)
+                roles.undamaged(place, each, pen, disk)
     shutil.rmtree(folder)
     return trace
 
