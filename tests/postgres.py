@@ -225,8 +225,8 @@ def revise(connection: Connection, revision: str) -> None:
     told = config()
     told.attributes["connection"] = connection
     at = MigrationContext.configure(connection).get_current_revision() or ""
-    change = command.upgrade if revision == "head" or at < revision else command.downgrade
-    change(told, revision)
+    is_back = revision == "base" or (revision != "head" and revision < at)
+    (command.downgrade if is_back else command.upgrade)(told, revision)
 
 
 _running: list[Server] = []
