@@ -73,7 +73,7 @@ def drawn_event(chance: random.Random, frame: int) -> Event:
     ]
     body: dict[str, object] = {"frame": frame, "items": items, "stream_id": "s"}
     if chance.random() < 0.3:
-        body["gone"] = [chance.choice(("1", "k", "t"))]
+        body["gone"] = [chance.choice(("1/1", "1/2", "1/k", "t"))]
     if chance.random() < 0.5:
         body["seq"] = chance.randrange(3)
     utc_us = chance.choice((None, 0, 1_000_000))
@@ -134,6 +134,13 @@ def test_any_split_of_the_frames_into_handles_gives_the_same_bytes() -> None:
         for _ in range(8):
             permuted = [chance.sample(events, len(events)) for events in frames]
             assert folded(permuted, lambda: chance.random() < 0.5) == expected, f"seed {SEED}"
+
+
+def test_what_is_drawn_removes_what_is_there() -> None:
+    frames = drawn_frames(random.Random(SEED))
+    with Fold(RULES, seed=bytes(16)) as fold:
+        changed = [each for events in frames for each in fold.run(events).changed]
+    assert any(each.document == "p" and each.body is None for each in changed)
 
 
 def test_frames_given_in_another_order_are_another_history() -> None:

@@ -40,8 +40,6 @@ def drawn(chance: random.Random, frame: int) -> bytes:
     body["stream_id"] = chance.choice(("s1", "S1", "s2", "s3"))
     if chance.random() < 0.8:
         body["utc"] = f"2026-03-28T03:00:0{chance.randrange(4)}Z"
-    if chance.random() < 0.4:
-        body["gone"] = [chance.choice(("1/1", "1/2", "1/k"))]
     return orjson.dumps(body)
 
 
