@@ -9,6 +9,7 @@ before. It counts what `append` acknowledged, in memory that the parent reads.
 
 import argparse
 import json
+import os
 import signal
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from goodneighbor.store import FramePassed, Store, log, server_mailbox
+from goodneighbor.store import FramePassed, Store, lock, log, server_mailbox
 
 from .. import fleet, postgres
 from . import processes
@@ -156,20 +157,33 @@ def late_commits_dropped() -> AbstractContextManager[None]:
     return swapped(server_mailbox, "drop", lambda cursor, taken: cursor.execute("DELETE FROM note"))
 
 
+class OwnName:
+    """The name of a file that no other process has."""
+
+    def __fspath__(self) -> str:
+        return f"lock-{os.getpid()}"
+
+
+def everyone_a_lock() -> AbstractContextManager[None]:
+    """Each process locks a file of its own."""
+    return swapped(lock, "LOCK_FILE", OwnName())
+
+
 CONTROLS: dict[str, Callable[[], AbstractContextManager[None]]] = {
-    "sqlite": offsets_forgotten,
-    "postgresql": late_commits_dropped,
+    "offsets": offsets_forgotten,
+    "late-commits": late_commits_dropped,
+    "lock": everyone_a_lock,
 }
 
 
 def main() -> int:
     """Let a crowd at one engine, print the figures, and exit 1 when something broke."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.crowd")
-    parser.add_argument("engine", choices=sorted(CONTROLS))
+    parser.add_argument("engine", choices=("sqlite", "postgresql"))
     parser.add_argument("--seconds", type=float, default=6.0)
-    parser.add_argument("--broken", action="store_true", help="the control, to be caught")
+    parser.add_argument("--broken", choices=sorted(CONTROLS), help="the control, to be caught")
     asked = parser.parse_args()
-    broken = CONTROLS[asked.engine]() if asked.broken else nullcontext()
+    broken = CONTROLS[asked.broken]() if asked.broken else nullcontext()
     server = postgres.Server(durable=True) if asked.engine == "postgresql" else nullcontext()
     with server as running, broken, tempfile.TemporaryDirectory() as folder:
         url = None if running is None else running.new_store()
