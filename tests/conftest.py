@@ -4,6 +4,7 @@ A test that writes a store takes it from here: when the test is over, the store'
 find nothing wrong with it.
 """
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -24,6 +25,15 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
 TOLD = "told at the end"
+
+# A run in the background (`&`, nohup) starts with INT or HUP ignored, and all that it starts would
+# ignore them too: tests that send one would wait for ever.
+for number, handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 # A busy machine fails no test: how long an example takes is nobody's promise.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
