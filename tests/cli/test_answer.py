@@ -37,7 +37,7 @@ SHAPES = {
     "export --check": {"written", "unchanged", "refused", "saved"},
     "doctor": {"findings", "mended"},
     "replay --check": {"frames", "state_digest", "differs", "changed"},
-    "verify": {"faults"},
+    "verify": {"faults", "lost"},
     "show /agents/ada": {"path", "value"},
     "status": {
         *("store_id", "folder", "state_digest", "events", "copies", "documents", "open", "closed"),
