@@ -263,7 +263,7 @@ static inline const uint8_t *small_number_end(const uint8_t *at)
 #endif
     digits ^= ones * '0'; /* above 9 in the first byte that is no digit; a carry comes only from a byte behind one */
     const uint64_t others = ((digits + ones * 0x76) | digits) & (ones * 0x80);
-    if (others == 0 || (digits & 0xFF) == 0) {
+    if (others == 0 || (others & 0xFF) != 0 || (digits & 0xFF) == 0) {
         return NULL;
     }
     at += __builtin_ctzll(others) / 8;
@@ -290,7 +290,7 @@ static const uint8_t *scan_object(reader *in, const uint8_t *at, gn_shape *shape
         return at + 1;
     }
     for (;;) {
-        const gn_expected *expected = next;
+        const gn_expected *const first = next, *expected = first;
         uint32_t differs = UINT32_MAX;
         while (expected < stop && ((differs = difference(expected, at)) & expected->key_mask) != 0) {
             expected++;
@@ -298,7 +298,7 @@ static const uint8_t *scan_object(reader *in, const uint8_t *at, gn_shape *shape
         const uint8_t *value = at + expected->size;
         next = expected + 1;
         if (expected == stop) {
-            const taken other = take_other_key(in, at, shape, next - 1, key);
+            const taken other = take_other_key(in, at, shape, first, key);
             if (other.value == NULL) {
                 return NULL;
             }

@@ -1,5 +1,7 @@
 """What a handle refuses to take in, and what it says of it: nothing of it changes anything."""
 
+from itertools import combinations, permutations
+
 import orjson
 import pytest
 from goodneighbor.kernel import DeltaRejected, Event, Fold, JsonRejected, Rules
@@ -63,6 +65,62 @@ def test_no_damaged_body_folds(fold: Fold, body: bytes) -> None:
     with pytest.raises(DeltaRejected):
         fold.run([event(body)])
     assert fold.document("stats") == b"{}\n"
+
+
+VALUES_DAMAGED = (
+    b"",
+    b"01",
+    b"-",
+    b"-0",
+    b"+1",
+    b"1.",
+    b".1",
+    b"1e2",
+    b"1x",
+    b"1:",
+    b'"x',
+    b'"x\ny"',
+    b"nul",
+    b"{",
+    b"[1,",
+    b"]",
+)
+
+
+@pytest.mark.parametrize("value", VALUES_DAMAGED)
+@pytest.mark.parametrize("usual", [b"7", b'"x"', b"[1]"])
+def test_no_damaged_value_folds_behind_a_key_that_came_before(
+    fold: Fold, value: bytes, usual: bytes
+) -> None:
+    form = b'{"a":%b,"b":%b,"c":%b}'
+    fold.run([event(form % (usual, usual, usual))] * 2)
+    before = fold.document("stats")
+    for place in range(3):
+        values = [value if index == place else usual for index in range(3)]
+        with pytest.raises(DeltaRejected):
+            fold.run([event(form % tuple(values))])
+    assert fold.document("stats") == before
+
+
+@pytest.mark.parametrize("order", list(permutations("abcd")))
+def test_keys_that_came_in_any_order_are_still_checked_for_theirs(
+    fold: Fold, order: tuple[str, ...]
+) -> None:
+    for key in order:
+        fold.run([event(orjson.dumps({key: 1}))])
+    for first, second in combinations("abcd", 2):
+        fold.run([event(orjson.dumps({first: 1, second: 2}))])
+        for body in (
+            {second: 1, first: 2},
+            {first: 1, "m": 2, second: 3},
+            {first: 1, first * 2: 2},
+        ):
+            keys = list(body)
+            if keys == sorted(keys):
+                fold.run([event(orjson.dumps(body))])
+            else:
+                with pytest.raises(DeltaRejected):
+                    fold.run([event(orjson.dumps(body))])
 
 
 STRINGS_DAMAGED = (

@@ -49,14 +49,15 @@ def notes_in(path: Path) -> list[Note]:
     return [found.note for found in found_in(path) if isinstance(found, Mail)]
 
 
-names = st.text(max_size=70)
+words = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+names = st.text(words, max_size=70)
 
 
 @given(
     st.binary(max_size=200),
     st.sampled_from([DELTA, OWN]),
     st.none() | st.integers(-(2**63) + 1, 2**63 - 1),
-    st.none() | st.text(min_size=1, max_size=60),
+    st.none() | st.text(words, min_size=1, max_size=60),
     names,
 )
 def test_a_note_comes_back_as_it_went_in(
@@ -66,6 +67,13 @@ def test_a_note_comes_back_as_it_went_in(
     back = unpack(pack(note))
     assert (back.body, back.kind, back.frame, back.stream) == (body, kind, frame, stream)
     assert (back.received_us, back.source, back.reason) == (-5, source, "")
+
+
+def test_a_nul_beside_a_body_becomes_the_replacement_character() -> None:
+    note = Note(b"\0", received_us=0, source="a\0b", kind=REJECTED, stream="\0", reason="c\0")
+    back = unpack(pack(note))
+    assert (back.stream, back.source, back.reason) == ("\ufffd", "a\ufffdb", "c\ufffd")
+    assert back.body == b"\0"
 
 
 def test_what_is_said_beside_a_rejected_note_cannot_stop_it() -> None:

@@ -3,6 +3,7 @@
 #define FUZZ_H
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,9 +20,12 @@ typedef struct copy {
     size_t size;
 } copy;
 
-static inline void must(int holds)
+#define must(holds) must_at((holds), #holds, __FILE__, __LINE__)
+
+static inline void must_at(int holds, const char *words, const char *file, int line)
 {
     if (!holds) {
+        fprintf(stderr, "%s:%d: does not hold: %s\n", file, line, words);
         abort();
     }
 }
