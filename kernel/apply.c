@@ -261,9 +261,10 @@ int gn_write(gn_fold *fold, const gn_path *path, gn_name value, uint32_t *reason
 
 int gn_insert(gn_fold *fold, gn_entity *entity, gn_name body)
 {
+    gn_document *document = &fold->program.documents[entity->document];
     gn_cell cell;
     assert(entity->body.kind == GN_ABSENT && body.size > 0);
-    if (!gn_value_cell(fold, body, &cell) || !gn_state_save(fold, entity, &entity->body)) {
+    if (!gn_pack_body(fold, document, body, &cell) || !gn_state_save(fold, entity, &entity->body)) {
         return GN_NO_MEMORY;
     }
     entity->body = cell;

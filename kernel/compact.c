@@ -8,10 +8,12 @@ static bool move_cell(gn_fold *fold, const gn_document *document, gn_arena *to, 
 {
     gn_buffer buffer = {.arena = &fold->call};
     gn_name text;
-    if (cell->kind != GN_TEXT && cell->kind != GN_OPEN) {
+    if (cell->kind != GN_TEXT && cell->kind != GN_PACKED && cell->kind != GN_OPEN) {
         return true;
     }
-    if (!gn_cell_text(document, cell, &buffer, &text)) {
+    if (cell->kind == GN_PACKED) {
+        text = (gn_name){cell->as.text, cell->size};
+    } else if (!gn_cell_text(document, cell, &buffer, &text)) {
         return false;
     }
     uint8_t *bytes = gn_alloc_bytes(to, text.size);
@@ -21,7 +23,7 @@ static bool move_cell(gn_fold *fold, const gn_document *document, gn_arena *to, 
     if (text.size > 0) {
         memcpy(bytes, text.bytes, text.size);
     }
-    *cell = (gn_cell){.as.text = bytes, .size = text.size, .kind = GN_TEXT};
+    *cell = (gn_cell){.as.text = bytes, .size = text.size, .kind = cell->kind == GN_PACKED ? GN_PACKED : GN_TEXT};
     return true;
 }
 

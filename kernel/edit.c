@@ -162,10 +162,30 @@ gn_cell gn_cell_of(gn_name text)
     return (gn_cell){.as.text = text.bytes, .size = text.size, .kind = GN_TEXT};
 }
 
+/* Unpack an entity's body, for good. */
+static bool unpack_body(gn_fold *fold, const gn_document *document, gn_entity *entity)
+{
+    gn_buffer buffer = {.arena = &fold->event};
+    gn_name text;
+    uint8_t *bytes = NULL;
+    if (gn_cell_text(document, &entity->body, &buffer, &text)) {
+        bytes = gn_alloc_bytes(&fold->state, text.size);
+    }
+    if (bytes == NULL) {
+        return false;
+    }
+    memcpy(bytes, text.bytes, text.size);
+    entity->body = (gn_cell){.as.text = bytes, .size = text.size, .kind = GN_TEXT};
+    return true;
+}
+
 bool gn_object_open(gn_fold *fold, gn_entity *entity)
 {
     const gn_document *document = &fold->program.documents[entity->document];
     const uint32_t count = document->slots.count;
+    if (entity->body.kind == GN_PACKED && !unpack_body(fold, document, entity)) {
+        return false;
+    }
     assert(entity->body.kind == GN_TEXT && entity->body.as.text[0] == '{');
     gn_object *object = count == 0 || entity->has_object ? gn_alloc(&fold->state, gn_object_size(count))
                                                          : gn_entity_object(entity);
@@ -264,7 +284,9 @@ bool gn_cell_text(const gn_document *document, const gn_cell *cell, gn_buffer *b
         return true;
     }
     const size_t start = buffer->size;
-    bool put = cell->kind == GN_OPEN ? put_object(document, cell->as.object, buffer) : put_cell(buffer, cell);
+    bool put = cell->kind == GN_OPEN     ? put_object(document, cell->as.object, buffer)
+               : cell->kind == GN_PACKED ? gn_unpack(document, cell, buffer)
+                                         : put_cell(buffer, cell);
     if (!put || buffer->size - start > UINT32_MAX / 2) {
         return false;
     }
@@ -289,6 +311,14 @@ bool gn_entity_field(const gn_document *document, const gn_entity *entity, const
     *text = (gn_name){NULL, 0};
     if (entity->body.kind == GN_TEXT) {
         *text = text_below((gn_name){entity->body.as.text, entity->body.size}, false, fields, count);
+        return true;
+    }
+    if (entity->body.kind == GN_PACKED) {
+        gn_name body;
+        if (!gn_cell_text(document, &entity->body, buffer, &body)) {
+            return false;
+        }
+        *text = text_below(body, false, fields, count);
         return true;
     }
     if (entity->body.kind != GN_OPEN) {

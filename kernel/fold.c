@@ -139,20 +139,17 @@ static int check_row(gn_fold *fold, const uint8_t *text, const gn_row *row, uint
 
 static int load_row(gn_fold *fold, const uint8_t *text, const gn_row *row)
 {
-    const gn_document *document = &fold->program.documents[row->document];
+    gn_document *document = &fold->program.documents[row->document];
     gn_name key = {text + row->key_at, row->key_size};
+    gn_cell body = {.kind = GN_REMOVED};
     bool is_single = document->is_record || (document->has_root && key.size == 1 && key.bytes[0] == '@');
     gn_entity *entity = is_single ? document->single : gn_state_entity(fold, row->document, key);
-    uint8_t *bytes = row->removed ? NULL : gn_alloc_bytes(&fold->state, row->body_size);
-    if (entity == NULL || (!row->removed && bytes == NULL) || !gn_state_save(fold, entity, &entity->body)) {
+    if (entity == NULL ||
+        (!row->removed && !gn_pack_body(fold, document, (gn_name){text + row->body_at, row->body_size}, &body)) ||
+        !gn_state_save(fold, entity, &entity->body)) {
         return GN_NO_MEMORY;
     }
-    if (row->removed) {
-        entity->body = (gn_cell){.kind = GN_REMOVED};
-        return GN_OK;
-    }
-    memcpy(bytes, text + row->body_at, row->body_size);
-    entity->body = (gn_cell){.as.text = bytes, .size = row->body_size, .kind = GN_TEXT};
+    entity->body = body;
     return GN_OK;
 }
 

@@ -77,6 +77,14 @@ static inline uint8_t *gn_alloc_bytes(gn_arena *arena, size_t size)
 {
     return (uint8_t *)gn_alloc_aligned(arena, size, 1);
 }
+/* Give back what an allocation turned out not to need, if it is the last one. */
+static inline void gn_alloc_trim(gn_arena *arena, uint8_t *place, size_t size, size_t needed)
+{
+    assert(needed > 0 && needed <= size);
+    if (arena->next == place + size) {
+        arena->next = place + needed;
+    }
+}
 /* A block of its own, which alone may be given back before the arena is reset or closed: for what grows by copying. */
 void *gn_alloc_table(gn_arena *arena, size_t count, size_t size);
 void gn_free_table(gn_arena *arena, void *table);

@@ -318,7 +318,7 @@ static inline void prefetch(const uint8_t *from, size_t size, bool to_write)
 
 static inline void prefetch_text(const gn_cell *cell)
 {
-    if (cell->kind == GN_TEXT) {
+    if (cell->kind == GN_TEXT || cell->kind == GN_PACKED) {
         prefetch(cell->as.text, cell->size, false);
     }
 }

@@ -110,7 +110,7 @@ static int merge_members(gn_fold *fold, const gn_path *path, gn_name value, bool
 static bool holds_object(const gn_target *at)
 {
     if (at->is_cell) {
-        return at->cell->kind == GN_OPEN || (at->cell->kind == GN_TEXT && at->cell->as.text[0] == '{');
+        return gn_cell_is_object(at->cell);
     }
     return at->text.bytes[at->place.at] == '{';
 }

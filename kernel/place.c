@@ -69,12 +69,12 @@ int gn_find_place(gn_fold *fold, const gn_path *path, gn_entity *entity, gn_targ
         at->fields = path->fields;
         at->field_count = path->field_count;
     } else {
-        bool is_text = entity->body.kind == GN_TEXT && entity->body.as.text[0] == '{';
-        if (entity->body.kind != GN_OPEN && !is_text) {
+        if (!gn_cell_is_object(&entity->body)) {
             *reason = GN_WRONG_TYPE;
             return GN_OK;
         }
-        if ((is_text && !gn_object_open(fold, entity)) || !enter_object(fold, path, at)) {
+        bool is_open = entity->body.kind == GN_OPEN;
+        if ((!is_open && !gn_object_open(fold, entity)) || !enter_object(fold, path, at)) {
             return GN_NO_MEMORY;
         }
     }

@@ -178,6 +178,9 @@ struct gn_slot {
     gn_entity *entity;      /* NULL: free */
 };
 
+/* pack.c: the keys that a document's packed bodies hold as one byte. */
+typedef struct gn_packed_keys gn_packed_keys;
+
 typedef struct gn_document {
     gn_name name;
     gn_name root;
@@ -199,6 +202,7 @@ typedef struct gn_document {
     gn_entity **entities;   /* the same in the order they came */
     uint32_t entity_count;
     uint32_t entity_room;
+    gn_packed_keys *packed_keys;    /* NULL: none yet */
     gn_listing listing;     /* the same in the order of keys */
 } gn_document;
 typedef struct gn_program {

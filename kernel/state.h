@@ -22,6 +22,7 @@ enum gn_kind {
     GN_INTEGER,
     GN_SECOND,              /* "2026-03-28T03:00:00Z", packed so that instants compare as integers */
     GN_TEXT,
+    GN_PACKED,              /* a body's text with its keys as single bytes; see pack.c */
     GN_OPEN
 };
 
@@ -367,6 +368,15 @@ static inline void gn_state_settle(gn_fold *fold, uint32_t undo_count)
 /* Room for a text that the state keeps; *is_owned says how. NULL when memory ends. */
 uint8_t *gn_state_text(gn_fold *fold, size_t size, uint16_t *is_owned);
 
+/* ---- pack.c: whole bodies ---- */
+
+#define GN_PACKED_KEYS_MAX 31u      /* of a document, the comma among them: bytes that no text holds, but 0 */
+#define GN_PACKED_KEY_SIZE_MAX 32u  /* with its comma, quotes and colon */
+/* A cell with a body of its own memory, packed where the document's are; false when memory ends. */
+bool gn_pack_body(gn_fold *fold, gn_document *document, gn_name body, gn_cell *cell);
+/* A packed body's text again. */
+bool gn_unpack(const gn_document *document, const gn_cell *cell, gn_buffer *out);
+
 /* ---- compact.c ---- */
 
 /* Copy what lives into a new arena when more than half of the old one is past. Never fails: it may not happen. */
@@ -392,6 +402,11 @@ bool gn_splice(gn_arena *arena, gn_name text, const gn_place *place, const gn_na
 bool gn_cut(gn_arena *arena, gn_name text, const gn_place *place, gn_name *out);
 /* Open an entity's object along its document's slots; the body must be an object's text. */
 bool gn_object_open(gn_fold *fold, gn_entity *entity);
+/* Is the cell an object, open or not? */
+static inline bool gn_cell_is_object(const gn_cell *cell)
+{
+    return cell->kind == GN_OPEN || cell->kind == GN_PACKED || (cell->kind == GN_TEXT && cell->as.text[0] == '{');
+}
 /* A value's cell: small integers and whole seconds as numbers, all else as the text itself. */
 gn_cell gn_cell_of(gn_name text);
 /* A cell's value as text; integers and open objects are written into buffer. */
