@@ -167,19 +167,19 @@ bool gn_unpack(const gn_document *document, const gn_cell *cell, gn_buffer *out)
     const size_t start = out->size;
     bool in_string = false;
     assert(cell->kind == GN_PACKED && cell->size > 0);
-    while (at < end) {
+    for (;;) {
         const uint8_t *from = at;
         at = find_token(at, end);
         if (!gn_buffer_put(out, from, (size_t)(at - from)) || (in_string && !gn_buffer_put_byte(out, '"'))) {
             return false;
         }
-        in_string = false;
-        if (at < end) {
-            const struct gn_packed_key *key = &document->packed_keys->keys[*at++ - 1];
-            in_string = opens_string(key);
-            if (!gn_buffer_put(out, key->text, key->size)) {
-                return false;
-            }
+        if (at == end) {
+            break;
+        }
+        const struct gn_packed_key *key = &document->packed_keys->keys[*at++ - 1];
+        in_string = opens_string(key);
+        if (!gn_buffer_put(out, key->text, key->size)) {
+            return false;
         }
     }
     out->data[start] = '{';

@@ -3,7 +3,7 @@
 import orjson
 import pytest
 from goodneighbor.kernel import Event, Fold, Rules
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 RULES = """
@@ -53,6 +53,7 @@ def posts(items: list[dict[str, object]]) -> bytes:
 
 
 @given(st.lists(bodies, min_size=1, max_size=8))
+@example([{"a": ""}, {"a": "", "b": ""}, {"a": "", "b": 0}, {"k" * 40: "", "z": ""}])
 def test_bodies_come_out_as_they_came_in(items: list[dict[str, object]]) -> None:
     with opened() as fold:
         rows = {row.key: row.body for row in fold.run([event({"items": items})]).changed}
