@@ -55,7 +55,8 @@ def _explain(error: Exception) -> int:
         print(error, file=sys.stderr)
         return code_of(error)
     if isinstance(error, OSError):  # a full disk, a missing file, a folder that is not ours
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        where = "" if error.filename is None else f": {error.filename}"
+        print(f"{error.strerror or error}{where}", file=sys.stderr)
         return REFUSED
     import traceback
 

@@ -17,7 +17,7 @@ from ..store.delta import FRAME_MAX, check, complete
 from ..store.errors import NotAStore, StoreMissing, StoreUnwritable
 from ..store.members import members
 from . import place
-from .errors import NotARepository, UsageInvalid
+from .errors import FileUnreadable, NotARepository, UsageInvalid
 
 TYPE_CHECKING = False  # typing costs more than this module
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ def append(arguments: Arguments) -> int:
     (NEIGHBOR_DELTAS), they are kept there as files.
 
     Raises:
-        UsageInvalid, NotARepository, StoreMissing, StoreUnwritable: nothing of it was kept.
+        UsageInvalid, FileUnreadable, NotARepository, StoreMissing, StoreUnwritable: nothing of it
+            was kept.
         NoteWaits: the store's server is away; all of it is kept here, and sent later.
     """
     folder = os.environ.get("NEIGHBOR_DELTAS")
@@ -203,11 +204,18 @@ def _read(file: str | None) -> bytes:
             print("Reading a delta from the terminal; Ctrl-D ends it.", file=sys.stderr)
         data = sys.stdin.buffer.read(INPUT_SIZE_MAX + 1)
     else:
-        with open(file, "rb") as opened:
-            data = opened.read(INPUT_SIZE_MAX + 1)
+        data = _read_file(file)
     if len(data) > INPUT_SIZE_MAX:
         raise UsageInvalid(f"More than {INPUT_SIZE_MAX >> 20} MiB in one call; send it in parts.")
     return data
+
+
+def _read_file(file: str) -> bytes:
+    try:
+        with open(file, "rb") as opened:
+            return opened.read(INPUT_SIZE_MAX + 1)
+    except OSError as error:
+        raise FileUnreadable(file, error.strerror or type(error).__name__) from error
 
 
 def _completed(piece: bytes, arguments: Arguments, utc_us: int) -> bytes:

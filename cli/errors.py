@@ -11,6 +11,7 @@ GoodneighborError
 └── Refused              a person decides
     ├── NotARepository   change into one
     ├── NoMainTree       go where the documents lie
+    ├── FileUnreadable   name a file that is there, or send the delta by standard input
     ├── NothingToStartFrom  commit something first
     ├── InitRefused      settle what is named, then `neighbor init` again
     ├── GuardRefused     settle what is named, then `neighbor guard install` again
@@ -54,6 +55,17 @@ class NotARepository(Refused):
             f"Not in a git repository: {folder}, nor any folder above it.\n"
             "Change into the repository, or make one with `git init`."
         )
+
+
+class FileUnreadable(Refused):
+    """The file with the deltas cannot be read; an argument that is a delta itself is told so."""
+
+    def __init__(self, file: str, why: str) -> None:
+        self.file = file
+        said = f"{file} cannot be read: {why}."
+        if file.lstrip()[:1] in ("{", "["):
+            said += "\nA delta comes by standard input: echo '{...}' | neighbor append"
+        super().__init__(said)
 
 
 class NoMainTree(Refused):

@@ -147,7 +147,19 @@ def test_wrong_usage_is_said_and_keeps_nothing(
 def test_a_file_that_is_not_there_is_refused_with_its_name(
     taken_in: Path, neighbor: Neighbor
 ) -> None:
-    assert "nothing.json" in neighbor("append", "nothing.json", code=3).err
+    assert (
+        "nothing.json cannot be read: No such file"
+        in neighbor("append", "nothing.json", code=3).err
+    )
+    assert "cannot be read: Is a directory" in neighbor("append", "state", code=3).err
+
+
+def test_a_delta_as_an_argument_is_told_where_it_belongs(
+    taken_in: Path, neighbor: Neighbor
+) -> None:
+    said = neighbor("append", '{"frame":1,"stream_id":"s"}', code=3).err
+    assert "comes by standard input" in said
+    assert "Errno" not in said
 
 
 def test_a_file_may_be_named_like_an_option(taken_in: Path, neighbor: Neighbor) -> None:
