@@ -23,6 +23,10 @@ from .salvage import Made, Salvage, beside
 from .seal import ROW_NAMES, SEALED, seal
 
 ROWS_AT_ONCE = 1_000
+_TWICE = (
+    "it is in the log before, and was logged again while that row could not be found; the log can "
+    "end in front of it, and what is behind it come again"
+)
 _COPIED = ("copy", "collected", "quarantine", "loss", "export")
 
 
@@ -94,6 +98,7 @@ class _Log:
         self._cut = told.cut
         self._texts = {sha256(text.encode()).digest(): text for text in told.rules_texts}
         self._rows: list[EventRow] = []
+        self._ids: set[bytes] = set()
         self.gaps = 0
 
     def write(self, cursor: Cursor | None, sources: Sources) -> Iterator[Report]:
@@ -111,6 +116,11 @@ class _Log:
                 self.gaps += 1
                 yield Lost(f"event {found.position}", _gap(found, frame), stops=True)
                 continue
+            if found.row.id in self._ids:
+                self.gaps += 1
+                yield Lost(f"event {found.row.position}", _TWICE, stops=True)
+                continue
+            self._ids.add(found.row.id)
             if self.gaps:
                 behind.append(found.row)
                 continue

@@ -190,11 +190,14 @@ def _settle(store: Store, place: Place, script: Round) -> None:
 
 
 def _damage(place: Place) -> None:
-    """Write over an event and a snapshot, as nobody may; whoever comes next finds the mark."""
+    """Write over an event and a snapshot, as nobody may; whoever comes next finds the mark.
+
+    The row that goes is one that nobody sends again meanwhile: that has a test of its own.
+    """
     with StoreLock(place.store, wait_s=LOCK_WAIT_S):
         connection = sqlite3.connect(place.store / "store.sqlite3", isolation_level=None)
         connection.execute("UPDATE event SET body = zeroblob(9) WHERE position = 3")
-        connection.execute("DELETE FROM event WHERE position = 4")
+        connection.execute("DELETE FROM event WHERE position = 2")  # the first close
         connection.execute("DELETE FROM entity WHERE document = 'agents'")
         connection.close()
 

@@ -252,6 +252,25 @@ def test_a_person_may_go_on_without_what_is_lost(lived_in: Store) -> None:
     assert {name: store.document(name) for name in store.documents()} == documents
 
 
+def test_what_came_again_while_its_row_was_gone_is_logged_once(lived_in: Store) -> None:
+    documents = {name: lived_in.document(name) for name in lived_in.documents()}
+    sent = fleet.delta(1, "s1", fleet.post(1, "ada"))
+    told = branch(lived_in)
+    change(lived_in, "DELETE FROM event WHERE kind = 'delta' AND stream = 's1' AND frame = 1")
+    store = Store.open(lived_in.folder)
+    kept = store.append(sent)
+    store.drain()
+    store.close()
+    damaged = database(lived_in).read_bytes()
+    (lost,) = recover(lived_in, told).lost
+    assert "logged again" in lost.what
+    assert database(lived_in).read_bytes() == damaged
+    assert recover(lived_in, told, cut=True).faults == []
+    store = Store.open(lived_in.folder)
+    assert [each.id for each in store.events()].count(kept.id) == 1
+    assert {name: store.document(name) for name in store.documents()} == documents
+
+
 def test_with_nothing_to_recover_from_it_says_so(lived_in: Store) -> None:
     sound = database(lived_in).read_bytes()
     database(lived_in).unlink()
