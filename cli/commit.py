@@ -184,12 +184,12 @@ def export_on(
     if not made.brings_nothing():
         new = written = write(work.git, work.store, made, work.scratch, work.order.asked_by)
     assert new is not None, "on no commit there is always something to write"
-    if new != tip and not swap(work, tip, new, f"goodneighbor: {message.reason(made.now)}"):
+    if new != tip and not swap(work, tip, new, made):
         return None
     return _committed(work, made, written, new, log_tip)
 
 
-def swap(work: Work, old: str | None, new: str, why: str) -> bool:
+def swap(work: Work, old: str | None, new: str, made: Draft) -> bool:
     """Move the branch, and with it the trees that have it checked out; False: it had moved.
 
     Whatever stops it, the trees are settled to where the branch then stands.
@@ -211,7 +211,7 @@ def swap(work: Work, old: str | None, new: str, why: str) -> bool:
             reached("commit: index locked")
             _move_files(work, tree, move)
         moves = {work.ref: (old, new), work.exported_ref: (git.resolve(work.exported_ref), new)}
-        if not git.move_refs(moves, why):
+        if not git.move_refs(moves, f"goodneighbor: {message.reason(made.now)}"):
             settle.settle_one(git, begun, locked)
             return False
         reached("commit: branch moved")
@@ -222,6 +222,9 @@ def swap(work: Work, old: str | None, new: str, why: str) -> bool:
         settle.settle_one(git, begun, locked)
         raise
     settle.end(begun)
+    with suppress(StoreBusy):  # then `verify` takes them for edits, until the next export
+        for tree in trees:
+            work.store.came_along(tree.folder, made.pages)
     return True
 
 

@@ -87,6 +87,18 @@ def finish(cursor: Cursor, at: Target, data: bytes) -> None:
     )
 
 
+def was_written(cursor: Cursor, at: Target) -> bool:
+    """Say whether an export has put something there, not only the store's making."""
+    found = last(cursor, at)
+    return found is not None and found.clone != AS_FOUND
+
+
+def replace(cursor: Cursor, at: Target, version: Version, data: bytes) -> None:
+    """Note that a path holds other bytes of ours now, which no export to files wrote."""
+    begin(cursor, at, data, version)
+    finish(cursor, at, data)
+
+
 def put_as_found(cursor: Cursor, rules: Rules, base: Mapping[str, bytes]) -> None:
     """Note the files a store was made from, as if it had exported them."""
     shares = snapshots.shares(cursor)

@@ -13,7 +13,7 @@ from ..kernel.document import Document
 from . import closes, snapshots
 from .engine import Cursor
 from .export import Withheld, loss_of, render
-from .export_record import LastExport
+from .export_record import LastExport, Version
 from .snapshots import Share
 
 
@@ -33,6 +33,13 @@ class Page(NamedTuple):
     path: str
     data: bytes | None
     standing: Standing
+
+    @property
+    def version(self) -> Version:
+        """The state that it is made from, as an export's record has it."""
+        state, rules, entities, removed = self.standing
+        share = Share(int(state, 16), entities, removed)
+        return Version(self.document, share, bytes.fromhex(rules))
 
 
 class Publication(NamedTuple):

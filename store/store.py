@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .forget import Forgotten
     from .frames import Closed
     from .log_copy import LogCopy
+    from .publication import Page
     from .rebuild import Report, Told
     from .recover import Recovered
     from .replay import Replayed
@@ -323,6 +324,23 @@ class Store(View):
         with self._writing("export") as writer:
             now_us = self._clock.tick()
             return export(writer, order, now_us=now_us, seed=self._seed(), disk=self._disk)
+
+    def came_along(self, root: "Path", pages: "Iterable[Page]") -> None:
+        """Note that a commit put documents under `root` where an export to files had put others.
+
+        Where none had, nothing is remembered: what a commit holds, its manifest says.
+        """
+        from .export_record import replace, target, was_written
+
+        put = [(target(root, each.path), each) for each in pages]
+        with self._reading() as cursor:
+            put = [(at, page) for at, page in put if was_written(cursor, at)]
+        if not put:
+            return
+        with self._writing("export") as writer, writer.transaction("export results") as cursor:
+            for at, page in put:
+                if page.data is not None:
+                    replace(cursor, at, page.version, page.data)
 
     def absorb(self, edit: "Edit") -> "Absorbed":
         """Take an edit of a document in: a delta of stream `git`, its frame closed again.

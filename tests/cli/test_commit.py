@@ -447,6 +447,13 @@ def test_an_export_to_files_first_is_taken_along(
     fold(store, 3)  # the files are behind the log, and still ours
     export(site)
     agree(site, store, tree=site)
+    assert neighbor("verify").text == "No damage found.\n"
+    fold(store, 4)
+    neighbor("export")  # what a commit put there is ours, and not somebody's edit
+    assert neighbor("quarantine", "list", "--json").json["quarantine"] == []
+    assert neighbor("verify").text == "No damage found.\n"
+    git(site, "checkout", "--", "state/agents.json")
+    assert "not the file that was exported" in neighbor("verify", code=1).text
 
 
 def test_files_come_with_their_manifest_too(site: Path, neighbor: Neighbor) -> None:
