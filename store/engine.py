@@ -109,6 +109,8 @@ class Session(ABC):
 class Database(ABC):
     """Where a store's log and snapshots are. Opening it is left to the first call that needs it."""
 
+    has_mailbox = False  # notes wait in a table of it, and not in files alone
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 

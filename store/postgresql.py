@@ -159,6 +159,8 @@ class PostgresqlSession(Session):
 class PostgresqlDatabase(Database):
     """The schema that a url leads to, and the folder that its marker lies in."""
 
+    has_mailbox = True
+
     def __init__(self, folder: Path, url: str) -> None:
         super().__init__(folder)
         self.url = url

@@ -97,18 +97,30 @@ def drop(cursor: Cursor, taken: Iterable[Waiting]) -> None:
     cursor.executemany("DELETE FROM note WHERE number = ?", [(each.number,) for each in taken])
 
 
-def note_of(found: Waiting, now_us: int) -> Note:
-    """Return the note; what does not hold its checksums is to be quarantined, as in a file."""
+def faults(cursor: Cursor) -> Iterator[door.Unsound]:
+    """Find the notes that wait and are not what was sent."""
+    for found in read(cursor, newest(cursor)):
+        if not is_whole(found):
+            what = "a note's bytes are not what was written"
+            yield door.Unsound(found.source, what, waits=True)
+
+
+def is_whole(found: Waiting) -> bool:
+    """Tell whether a note holds its checksums, at the place it was sent for."""
     nonce = nonce_of(found.segment)
     head, data = found.bytes[:FRAME_SIZE], found.bytes[FRAME_SIZE:]
-    whole = (
+    return (
         nonce is not None
         and len(head) == FRAME_SIZE
         and note_size(head, nonce, found.offset) == len(data)
         and holds(head, data)
     )
-    if whole:
-        return unpack(data)
+
+
+def note_of(found: Waiting, now_us: int) -> Note:
+    """Return the note; what does not hold its checksums is to be quarantined, as in a file."""
+    if is_whole(found):
+        return unpack(found.bytes[FRAME_SIZE:])
     return Note(
         found.bytes,
         received_us=now_us,

@@ -6,8 +6,8 @@ Law 4: what did not apply in the last frame is said here, and in no log that nob
 from pathlib import Path
 from typing import NamedTuple
 
-from . import closes, log, mailbox, receipts, snapshots
-from .engine import Cursor
+from . import closes, log, mailbox, receipts, server_mailbox, snapshots
+from .engine import Cursor, Database
 from .receipts import FrameSums, Unapplied
 
 EMPTY_FRAMES_WARN = 10
@@ -48,7 +48,7 @@ class Status(NamedTuple):
     empty_frames: int  # in a row, up to the last close
 
 
-def status(cursor: Cursor, folder: Path, mailbox_folder: Path) -> Status:
+def status(cursor: Cursor, database: Database, mailbox_folder: Path) -> Status:
     """Gather a store's status, as of one moment."""
     store_id, events = cursor.execute(
         "SELECT store_id, position FROM store WHERE id = 1"
@@ -57,9 +57,10 @@ def status(cursor: Cursor, folder: Path, mailbox_folder: Path) -> Status:
     closed = last.frame if last is not None and last.frame >= 0 else None
     sizes = mailbox.sizes(str(mailbox_folder))
     taken = log.offsets(cursor)
+    on_server = server_mailbox.waiting(cursor) if database.has_mailbox else 0
     return Status(
         store_id,
-        folder,
+        database.folder,
         closed,
         None if closed is None else receipts.sums_of(cursor, closed),
         [] if closed is None else receipts.unapplied(cursor, closed),
@@ -67,8 +68,8 @@ def status(cursor: Cursor, folder: Path, mailbox_folder: Path) -> Status:
         events,
         cursor.execute("SELECT count(*) FROM copy").fetchone()[0],
         cursor.execute("SELECT count(*) FROM quarantine").fetchone()[0],
-        sum(max(size - taken.get(name, 0), 0) for name, size in sizes.items()),
-        sum(sizes.values()),
+        on_server + sum(max(size - taken.get(name, 0), 0) for name, size in sizes.items()),
+        on_server + sum(sizes.values()),
         [
             DocumentStatus(name, share.entities, share.removed)
             for name, share in sorted(snapshots.shares(cursor).items())

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..kernel.errors import GoodneighborError
-from . import closes, door, log, replay, snapshots
+from . import closes, door, log, replay, server_mailbox, snapshots
 from .delta import check
 from .engine import Cursor, Database
 from .errors import NotAStore, StoreDamaged, StoreUnwritable
@@ -84,7 +84,7 @@ def _look(
         caches = list(_caches(cursor, database, seed))
         faults += caches
         faults += _exports(cursor, None if caches else seed)
-        faults += _mailbox(cursor, folder)
+        faults += _mailbox(cursor, database, folder)
 
 
 def _events(cursor: Cursor, database: Database) -> Iterator[Fault]:
@@ -231,6 +231,9 @@ def _exports(cursor: Cursor, seed: bytes | None) -> Iterator[Fault]:
                 )
 
 
-def _mailbox(cursor: Cursor, folder: Path) -> Iterator[Fault]:
-    for found in door.mailbox_faults(cursor, str(folder)):
-        yield Fault(found.row, found.what, NEXT_MAILBOX if found.waits else NEXT_RECOVER)
+def _mailbox(cursor: Cursor, database: Database, folder: Path) -> Iterator[Fault]:
+    found = list(door.mailbox_faults(cursor, str(folder)))
+    if database.has_mailbox:
+        found += server_mailbox.faults(cursor)
+    for each in found:
+        yield Fault(each.row, each.what, NEXT_MAILBOX if each.waits else NEXT_RECOVER)

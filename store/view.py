@@ -232,7 +232,7 @@ class View:
         from .status import status
 
         with self._reading() as cursor:
-            return status(cursor, self.folder, Path(self._mailbox))
+            return status(cursor, self._database(), Path(self._mailbox))
 
     def quarantine_list(self) -> "list[Kept]":
         """Return all that is in quarantine, oldest first."""

@@ -150,6 +150,27 @@ def test_two_hosts_write_close_and_export_at_once(
     assert joined.verify() == []
 
 
+def test_a_note_that_waits_on_the_server_is_counted_and_damage_to_it_placed(
+    store: Store,
+) -> None:
+    assert store.status().waiting == 0
+    for stream in ("s1", "s2"):
+        store.append(fleet.delta(1, stream))
+    with raw(store) as cursor:
+        size, bytes_ = cursor.execute("SELECT sum(size), max(bytes) FROM note").fetchone()
+        assert store.status().waiting == size > 0
+        assert store.verify() == []
+        spoilt = bytes_[:-1] + bytes([bytes_[-1] ^ 1])
+        cursor.execute("UPDATE note SET bytes = ? WHERE bytes = ?", (spoilt, bytes_))
+    (fault,) = store.verify()
+    assert fault.next == "neighbor drain"
+    assert fault.place.startswith("mailbox/")
+    drained = store.drain()
+    assert (drained.events, [each.reason for each in drained.quarantined]) == (1, ["damaged note"])
+    assert store.verify() == []
+    assert store.status().waiting == 0
+
+
 def test_another_hosts_writer_is_waited_for_and_named(store: Store, joined: Store) -> None:
     patient = Store.open(joined.folder, wait_s=0.1)
     with store._writing("frame close"), pytest.raises(StoreBusy) as busy:
