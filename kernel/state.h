@@ -328,7 +328,7 @@ gn_object *gn_entity_object(gn_entity *entity);
 typedef int (*gn_compare)(const void *a, const void *b);
 bool gn_sort(gn_arena *arena, void **items, size_t count, gn_compare compare);
 
-/* ---- listing.c: lines by key ---- */
+/* ---- listing.c, listing_order.c: lines by key ---- */
 
 void gn_listing_open(gn_fold *fold, uint64_t memory_max);
 void gn_listing_close(gn_fold *fold);
