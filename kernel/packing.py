@@ -36,11 +36,11 @@ class Packer:
     def add(self, events: Sequence[Row]) -> None:
         """Take some events; one at least."""
         ids, frames, times, streams, owns, bodies = zip(*events, strict=True)
-        starts = list(accumulate(map(len, bodies), initial=self._size))
+        sizes = list(map(len, bodies))
+        starts = list(accumulate(sizes, initial=self._size))
         names = self._new_names(streams, starts.pop())
         if None in times:
             times = tuple(NO_TIME if time is None else time for time in times)
-        sizes = map(len, bodies)
         name_sizes = map(self._name_sizes.__getitem__, streams)
         ats = map(self._at.__getitem__, streams)
         rows = zip(starts, sizes, name_sizes, ats, times, frames, owns, ids, strict=True)

@@ -24,6 +24,7 @@ from .schedule import Close, Header, Schedule
 
 COLUMNS = "id, frame, utc_us, stream, kind = 'own', body"
 
+_FRAME = itemgetter(COLUMNS.split(", ").index("frame"))
 _NOTHING = Close(0, log.LOWEST, 0, b"")  # before the first
 
 
@@ -118,10 +119,8 @@ def _frames(cursor: Cursor, in_log: Sequence[Close], schedule: Schedule) -> Iter
     waiting = _late(cursor, in_log, schedule)
     last = _NOTHING
     for close in _first_closes(in_log):
-        for number, rows in _between(cursor, last, close):
-            packer = waiting.setdefault(number, Packer())
-            while batch := tuple(islice(rows, BATCH)):
-                packer.add(batch)
+        for number, batch in _between(cursor, last, close):
+            waiting.setdefault(number, Packer()).add(batch)
         for number in sorted(number for number in waiting if number <= close.frame):
             yield _Frame(schedule.rules(number), waiting.pop(number))
         last = close
@@ -133,14 +132,19 @@ def _first_closes(in_log: Sequence[Close]) -> Iterator[Close]:
         yield next(again)
 
 
-def _between(cursor: Cursor, last: Close, close: Close) -> Iterator[tuple[int, Iterator[Row]]]:
-    """Return the events between two closes that neither had passed when they came, by frame."""
+def _between(cursor: Cursor, last: Close, close: Close) -> Iterator[tuple[int, Sequence[Row]]]:
+    """Yield the events between two closes that neither had passed when they came, by frame."""
     rows = cursor.scan(
         f"SELECT {COLUMNS} FROM event WHERE position > ? AND position < ? AND frame > ?"
         " AND kind <> 'close' ORDER BY position",
         (last.position, close.position, last.frame),
     )
-    return groupby(rows, key=itemgetter(1))
+    while batch := tuple(islice(rows, BATCH)):
+        if len(set(map(_FRAME, batch))) == 1:  # as nearly always: a loop in C, and no other
+            yield batch[0][1], batch
+            continue
+        for number, some in groupby(batch, key=_FRAME):
+            yield number, tuple(some)
 
 
 def _late(cursor: Cursor, in_log: Sequence[Close], schedule: Schedule) -> dict[int, Packer]:
@@ -150,8 +154,10 @@ def _late(cursor: Cursor, in_log: Sequence[Close], schedule: Schedule) -> dict[i
     below = log.LOWEST
     for close in _first_closes(in_log):
         cursor.execute(
-            "SELECT position, frame FROM event WHERE frame > ? AND frame <= ? AND position > ?",
-            (below, close.frame, close.position),
+            # Its own frame by itself: of that the index finds what is behind, and reads no other.
+            "SELECT position, frame FROM event WHERE frame > ? AND frame < ? AND position > ?"
+            " UNION ALL SELECT position, frame FROM event WHERE frame = ? AND position > ?",
+            (below, close.frame, close.position, close.frame, close.position),
         )
         behind = [Header(*row) for row in cursor.fetchall() if row[0] not in positions]
         for header, row in zip(behind, _rows(cursor, behind), strict=True):
