@@ -8,6 +8,7 @@ Only this file and `postgresql.py` know the driver; neither is imported without 
 """
 
 import errno
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -30,6 +31,8 @@ try:
     from psycopg.conninfo import conninfo_to_dict, make_conninfo
 except ImportError as error:
     raise DriverMissing(str(error)) from error
+
+logging.getLogger("psycopg").setLevel(logging.ERROR)  # what it warns of reaches us as an error
 
 CONNECT_WAIT_S = 10
 NAME_SIZE_MAX = 63  # of an application's name, on the server
