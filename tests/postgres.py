@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -42,10 +43,10 @@ NOT_DURABLE = ("fsync=off", "synchronous_commit=off")
 class Server:
     """A server that runs until it is closed; `stop` and `start` play one that is away."""
 
-    def __init__(self, *, durable: bool = False) -> None:
+    def __init__(self, *, durable: bool = False, settings: Sequence[str] = ()) -> None:
         # A short path: a socket's name is bounded.
         self.folder = Path(tempfile.mkdtemp(prefix="gn-pg-"))
-        self._settings = SETTINGS if durable else (*SETTINGS, *NOT_DURABLE)
+        self._settings = (*SETTINGS, *(() if durable else NOT_DURABLE), *settings)
         self._user = "nobody" if os.geteuid() == 0 else None  # the server refuses to run as root
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = count()

@@ -15,13 +15,14 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import AbstractContextManager, closing, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from goodneighbor.store import FramePassed, Store, lock, log, server_mailbox
+from goodneighbor.store.postgresql import PostgresqlSession
 
 from .. import fleet, postgres
 from . import processes
@@ -81,19 +82,19 @@ def keep_books(crowd: Crowd) -> None:
             assert events == last, f"a reader saw {events} events and position {last}"
 
 
-def play(folder: Path, url: str | None, seconds: float) -> tuple[list[int], list[str]]:
+def play(folder: Path, url: str | None, seconds: float, clerks: int) -> tuple[list[int], list[str]]:
     """Let the crowd in; return how much each process appended, and what broke."""
     place, said = folder / "goodneighbor", folder / "said"
     Store.create(place, fleet.RULES, fleet.BASE, url=url).close()
-    crowd = Crowd(place, Gate(WRITERS + CLERKS), seconds)
+    crowd = Crowd(place, Gate(WRITERS + clerks), seconds)
     roles = [partial(write, crowd, number) for number in range(WRITERS)]
-    roles += [partial(keep_books, crowd) for _ in range(CLERKS)]
+    roles += [partial(keep_books, crowd) for _ in range(clerks)]
     with closing(Journal(said, "crowd")) as journal:
         running = [processes.start(role, journal) for role in roles]
     crowd.gate.open()
     begin = time.monotonic()
-    while time.monotonic() - begin < seconds or (
-        min(crowd.gate.counts[:WRITERS]) < FEWEST and not lines(said)
+    while not lines(said) and (
+        time.monotonic() - begin < seconds or min(crowd.gate.counts[:WRITERS]) < FEWEST
     ):
         time.sleep(_LOOK_S)  # the window itself: it ends by the clock
     crowd.gate.shut()
@@ -169,10 +170,27 @@ def everyone_a_lock() -> AbstractContextManager[None]:
     return swapped(lock, "LOCK_FILE", OwnName())
 
 
+@contextmanager
+def no_lock_on_the_server() -> Iterator[None]:
+    """Each process locks a file of its own, and nobody the server."""
+
+    def begin(session: PostgresqlSession) -> None:
+        session.connection.execute(b"BEGIN")
+
+    with (
+        everyone_a_lock(),
+        swapped(PostgresqlSession, "_take_lock", lambda session, lock: None),
+        swapped(PostgresqlSession, "begin", begin),
+        swapped(PostgresqlSession, "check", lambda session: None),
+    ):
+        yield
+
+
 CONTROLS: dict[str, Callable[[], AbstractContextManager[None]]] = {
     "offsets": offsets_forgotten,
     "late-commits": late_commits_dropped,
     "lock": everyone_a_lock,
+    "server-lock": no_lock_on_the_server,
 }
 
 
@@ -181,13 +199,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.crowd")
     parser.add_argument("engine", choices=("sqlite", "postgresql"))
     parser.add_argument("--seconds", type=float, default=6.0)
+    parser.add_argument("--clerks", type=int, default=CLERKS)
     parser.add_argument("--broken", choices=sorted(CONTROLS), help="the control, to be caught")
     asked = parser.parse_args()
     broken = CONTROLS[asked.broken]() if asked.broken else nullcontext()
     server = postgres.Server(durable=True) if asked.engine == "postgresql" else nullcontext()
     with server as running, broken, tempfile.TemporaryDirectory() as folder:
         url = None if running is None else running.new_store()
-        counts, problems = play(Path(folder), url, asked.seconds)
+        counts, problems = play(Path(folder), url, asked.seconds, asked.clerks)
     print(
         f"{asked.engine}: {WRITERS} processes appended {sum(counts)} in {asked.seconds:g} s,"
         f" the fewest {min(counts)}, the most {max(counts)},"
