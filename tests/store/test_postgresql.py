@@ -1,13 +1,12 @@
 """A store on a server: late commits, a server that is away, many hosts, a newer schema."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from goodneighbor.store import (
-    FramePassed,
     NoteWaits,
     Store,
     StoreAway,
@@ -19,9 +18,10 @@ from goodneighbor.store.server import connect
 from goodneighbor.store.step import watch
 
 from .. import fleet, postgres
+from .host import APPENDS, FRAMES
 from .raw import raw, url_of
 
-CLONES = 2
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -116,24 +116,19 @@ def _keep_again(store: Store, segment: str, offset: int, data: bytes) -> None:
 def test_two_hosts_write_close_and_export_at_once(
     store: Store, joined: Store, tmp_path: Path
 ) -> None:
-    """Both frames fold, both trees hold the same bytes, no number is lost or given twice."""
-
-    def live(host: Store, name: str) -> Path:
-        tree = tmp_path / f"tree-{name}"
+    """All frames fold, both trees hold the same bytes, no number is lost or given twice."""
+    trees = [tmp_path / "tree-a", tmp_path / "tree-b"]
+    for tree in trees:
         tree.mkdir()
-        for frame in range(1, 6):
-            for number in range(5):
-                post = fleet.post(frame * 100 + number * 2 + (name == "b"), "ada")
-                host.append(fleet.delta(frame, f"s-{name}-{number}", post))
-            host.drain()
-            with suppress(FramePassed):  # the other was faster
-                host.close_frame(frame)
-            host.export(tree)
-        return tree
-
-    with ThreadPoolExecutor(CLONES) as hosts:
-        trees = list(hosts.map(live, (store, joined), "ab"))
-    store.close_frame(6)
+    with _host(store, trees[0], "a") as one, _host(joined, trees[1], "b") as other:
+        for process in (one, other):
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in (one, other):
+            assert process.stdin is not None
+            process.stdin.close()
+    assert (one.returncode, other.returncode) == (0, 0)
+    store.close_frame(FRAMES + 1)
     for host, tree in zip((store, joined), trees, strict=True):
         host.export(tree)
     files = [
@@ -146,7 +141,7 @@ def test_two_hosts_write_close_and_export_at_once(
         cursor.execute("SELECT position FROM event ORDER BY position")
         assert [row[0] for row in cursor] == list(range(1, status.events + 1))
         row = cursor.execute("SELECT count(*) FROM event WHERE kind = 'delta'").fetchone()
-    assert row[0] == CLONES * 5 * 5
+    assert row[0] == len(trees) * FRAMES * APPENDS
     assert joined.verify() == []
 
 
@@ -169,6 +164,12 @@ def test_a_note_that_waits_on_the_server_is_counted_and_damage_to_it_placed(
     assert (drained.events, [each.reason for each in drained.quarantined]) == (1, ["damaged note"])
     assert store.verify() == []
     assert store.status().waiting == 0
+
+
+def _host(store: Store, tree: Path, name: str) -> "subprocess.Popen[str]":
+    words = [sys.executable, "-m", "tests.store.host", str(store.folder), str(tree), name]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(words, cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
 
 
 def test_another_hosts_writer_is_waited_for_and_named(store: Store, joined: Store) -> None:
