@@ -107,6 +107,8 @@ def undamaged(place: Place, script: Round, journal: Journal, disk: Disk) -> None
     with place.open(disk) as store:
         _round(store, place, script, journal)
         store.replay()
+        store.close()  # no writer is left, so all that the log holds is retired
+        store.retire(store.status().events)
 
 
 def _round(store: Store, place: Place, script: Round, journal: Journal) -> None:
