@@ -111,6 +111,8 @@ _AFTER_A_REFUSAL = {
     "not kept": "Nothing of it was kept. Make room or repair the disk, then send it again.",
     "unknown": "Whether it was kept is unknown. Repair the disk, then send the same completed "
     "delta again from a new process: it counts once.",
+    "not set aside": "The damaged database could not be kept aside, so nothing was changed. Make "
+    "room or repair the disk, then run `neighbor recover` again.",
     "not written": "The log has it all: make room or repair the disk, then run `neighbor export`.",
 }
 
@@ -119,7 +121,8 @@ class StoreUnwritable(GoodneighborError):
     """The disk refused a write or a flush.
 
     `outcome` is "not kept" when nothing of it can ever become an event, "unknown" when a flush
-    failed after the bytes were written, and "not written" for a file that an export makes.
+    failed after the bytes were written, "not written" for a file that an export makes, and "not set
+    aside" for the copy of what a recovery is about to replace.
     """
 
     def __init__(self, path: str, error: OSError, outcome: str, doing: str = "write to") -> None:

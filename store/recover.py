@@ -11,6 +11,7 @@ the store's folder, flushed, before anything changes, and a later recovery reads
 What nothing holds a copy of is named, and then nothing is changed: `cut` is a person's decision.
 """
 
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
@@ -19,9 +20,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .bring_back import Sources
-from .disk import Disk
+from .disk import Disk, write_all
 from .engine import Database
-from .errors import NothingToRecoverFrom, Refused
+from .errors import NothingToRecoverFrom, Refused, StoreUnwritable
 from .folder import DATABASE, MAILBOX
 from .lock import StoreLock
 from .log_copy import LogCopy, fault
@@ -34,6 +35,7 @@ from .verify import NEXT_EXPORT, NEXT_MAILBOX, NEXT_RECOVER, NEXT_SNAPSHOTS, Fau
 ASIDE = "damaged"
 FOLDER_MODE = 0o700
 _FILES = (DATABASE, f"{DATABASE}-wal")
+_COPY_SIZE = 2**20
 
 
 class Recovered(NamedTuple):
@@ -191,15 +193,27 @@ def _set_aside(case: Case, tell: Callable[[Report], None]) -> None:
     tell(Step(DATABASE, f"kept as it lies in {ASIDE}/{at}"))
     if case.dry_run:
         return
-    folder.mkdir(mode=FOLDER_MODE, parents=True)
-    for name in there:
-        copied = folder / name
-        shutil.copyfile(case.folder / name, copied)
-        with copied.open("rb+") as file:
-            case.disk.flush(file.fileno())
-    for each in (folder, folder.parent, case.folder):
-        case.disk.flush_folder(str(each))
+    try:
+        folder.mkdir(mode=FOLDER_MODE, parents=True)
+        for name in there:
+            _copy(case.disk, case.folder / name, folder / name)
+        for each in (folder, folder.parent, case.folder):
+            case.disk.flush_folder(str(each))
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)  # half a copy helps nobody, and takes the room
+        raise StoreUnwritable(str(folder), error, "not set aside", "copy to") from error
     reached("recover: set aside")
+
+
+def _copy(disk: Disk, source: Path, target: Path) -> None:
+    descriptor = disk.create(str(target))
+    try:
+        with source.open("rb") as file:
+            while data := file.read(_COPY_SIZE):
+                write_all(disk, descriptor, data)
+        disk.flush(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _forget_write_ahead(case: Case) -> None:

@@ -1,5 +1,6 @@
 """What is damaged is put right from what is not: the same bytes, each step said, nothing gone."""
 
+import errno
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -7,12 +8,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from goodneighbor.store import Store, StoreDamaged
+from goodneighbor.store import Store, StoreDamaged, StoreUnwritable
 from goodneighbor.store.log_copy import LogCopy
 from goodneighbor.store.rebuild import Told
 from goodneighbor.store.recover import Recovered
 
 from .. import fleet
+from .disks import FailingDisk
 
 BESIDE = b'{"posts_created": [{"number": 70, "author": "cyd", "channel": "general"}]}'
 
@@ -214,6 +216,28 @@ def test_what_is_damaged_is_kept_aside(lived_in: Store) -> None:
     recover(lived_in)
     (aside,) = (lived_in.folder / "damaged").iterdir()
     assert (aside / "store.sqlite3").read_bytes() == damaged
+
+
+@pytest.mark.parametrize(
+    ("operation", "at"),
+    [("create", 1), ("write", 1), ("flush", 1), ("flush_folder", 2)],  # the first: the store's own
+)
+@pytest.mark.parametrize("damage", ["a body", "snapshots"])
+def test_a_disk_without_room_for_what_is_set_aside_changes_nothing(
+    operation: str, at: int, damage: str, lived_in: Store
+) -> None:
+    before = facts(lived_in)
+    change(lived_in, *DAMAGES[damage])
+    damaged = database(lived_in).read_bytes()
+    full = Store(lived_in.folder, disk=FailingDisk(operation, at=at, taken=100))
+    with pytest.raises(StoreUnwritable) as refused:
+        full.recover(Told())
+    assert refused.value.errno == errno.ENOSPC
+    assert "nothing was changed" in str(refused.value)
+    assert database(lived_in).read_bytes() == damaged
+    assert list((lived_in.folder / "damaged").iterdir()) == []
+    assert recover(lived_in).faults == []
+    assert facts(lived_in) == before
 
 
 def test_a_dry_run_says_the_same_steps_and_changes_nothing(lived_in: Store) -> None:
