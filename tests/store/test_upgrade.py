@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from goodneighbor.store import Store
+from goodneighbor.store import FrameNotShown, Refused, Store
 from goodneighbor.store.engine import SCHEMA
 from goodneighbor.store.schema import metadata
 from sqlalchemy import create_engine
@@ -51,6 +51,7 @@ def migrate(store: Store, engine: str, revision: str) -> None:
         return
     opened = create_engine(f"sqlite:///{store.folder / 'store.sqlite3'}")
     with opened.begin() as connection:
+        connection.exec_driver_sql("BEGIN")  # the driver would commit before each DROP
         postgres.revise(connection, revision)
     opened.dispose()
 
@@ -95,6 +96,23 @@ def test_one_revision_after_the_other_keeps_every_row(lived_in: Store, engine: s
         assert revision_of(lived_in) == revision
     assert rows(lived_in, engine) == before
     assert lived_in.state_digest() == digest
+
+
+def test_a_store_that_forgot_goes_back_once_it_remembers(lived_in: Store, engine: str) -> None:
+    lived_in.close_frame(9)
+    before = lived_in.state("agents", 3)
+    for frame in range(10, 20):
+        lived_in.append(fleet.delta(frame, "s1", fleet.post(frame, "ada")))
+        lived_in.close_frame(frame)
+    lived_in.forget(1)
+    with pytest.raises(FrameNotShown):
+        lived_in.state("agents", 3)
+    with pytest.raises(Refused, match="neighbor replay"):
+        migrate(lived_in, engine, "0002")
+    assert revision_of(lived_in) == SCHEMA
+    lived_in.replay()
+    migrate(lived_in, engine, "0002")
+    assert lived_in.state("agents", 3) == before
 
 
 def test_before_the_first_revision_there_is_no_table(
