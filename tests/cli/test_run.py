@@ -158,7 +158,7 @@ def test_a_gigabyte_of_output_costs_neither_disk_nor_memory(site: Path) -> None:
     assert len(log) < 2**24
     assert log.startswith(b"y\ny\n")
     assert b"bytes are left out here" in log
-    assert b"the end" in log[-1000:]
+    assert b"the end" in log  # which of two pipes is read first near the end, nobody says
 
 
 def test_no_more_run_at_once_than_asked_for(site: Path) -> None:
