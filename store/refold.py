@@ -4,12 +4,13 @@ The fact not to miss: a frame folds when its last event is known, and for nearly
 the first close at or above it comes by. Late events stand behind that close, so they are looked up
 before (the index on frame and position finds them), and wait for their frame.
 
-    read, place, pack  ->  one frame ahead of  ->  fold     two threads: the kernel lets Python run
+    read, place, pack  ->  a few frames ahead of  ->  fold      two threads: the kernel lets Python run
 
 Versions, receipts and digests are what `replay.py` makes; this is the state alone, in a fraction of
 the time, and the chain is not checked.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby, islice
@@ -22,6 +23,7 @@ from . import closes, log
 from .engine import Cursor
 from .schedule import Close, Header, Schedule
 
+AHEAD = 4  # frames: a fold that takes longer, as when a table grows, does not stop the reading
 COLUMNS = "id, frame, utc_us, stream, kind = 'own', body"
 
 _FRAME = itemgetter(COLUMNS.split(", ").index("frame"))
@@ -52,15 +54,15 @@ def refold(cursor: Cursor, seed: bytes) -> Refolded:
     frames = events = 0
     try:
         with cursor.once_through(), ThreadPoolExecutor(1) as kernel:
-            folding: Future[None] | None = None
+            folding = deque[Future[None]]()
             for frame in _frames(cursor, in_log, schedule):
-                if folding is not None:
-                    folding.result()
-                folding = kernel.submit(state.advance, frame.rules, frame.events)
+                if len(folding) == AHEAD:
+                    folding.popleft().result()
+                folding.append(kernel.submit(state.advance, frame.rules, frame.events))
                 frames += 1
                 events += frame.events.count
-            if folding is not None:
-                folding.result()
+            for each in folding:
+                each.result()
         return Refolded(state.taken(), frames, events)
     except BaseException:
         state.close()
