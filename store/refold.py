@@ -4,7 +4,7 @@ The fact not to miss: a frame folds when its last event is known, and for nearly
 the first close at or above it comes by. Late events stand behind that close, so they are looked up
 before (the index on frame and position finds them), and wait for their frame.
 
-    read, place, pack  ->  a few frames ahead of  ->  fold      two threads: the kernel lets Python run
+    read, place, pack  ->  a few frames ahead of  ->  fold   two threads; the kernel lets Python run
 
 Versions, receipts and digests are what `replay.py` makes; this is the state alone, in a fraction of
 the time, and the chain is not checked.
