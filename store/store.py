@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from .verify import Fault
     from .writer import Writer
 
-SEED_SIZE = 16
-
 
 class Store(View):
     """A store in a folder. Threads may share it for `append`; other calls one at a time.
@@ -332,15 +330,18 @@ class Store(View):
         """
         from .export_record import replace, target, was_written
 
-        put = [(target(root, each.path), each) for each in pages]
+        put = [
+            (target(root, each.path), each.version, each.data)
+            for each in pages
+            if each.data is not None
+        ]
         with self._reading() as cursor:
-            put = [(at, page) for at, page in put if was_written(cursor, at)]
+            put = [each for each in put if was_written(cursor, each[0])]
         if not put:
             return
         with self._writing("export") as writer, writer.transaction("export results") as cursor:
-            for at, page in put:
-                if page.data is not None:
-                    replace(cursor, at, page.version, page.data)
+            for at, version, data in put:
+                replace(cursor, at, version, data)
 
     def absorb(self, edit: "Edit") -> "Absorbed":
         """Take an edit of a document in: a delta of stream `git`, its frame closed again.
