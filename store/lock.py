@@ -3,22 +3,23 @@
 A native lock on `store.lock`, which dies with its holder. Deleting the file while it is held would
 let a second process lock a new file of the same name, so the holder compares what it holds with
 what the path names right before each commit. Writers to the mailbox never come here: waiting is
-by polling.
+by polling, one after the other (`turn.py`).
 """
 
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from .errors import LockLost, StoreBusy
+from .turn import POLL_S, is_taken, turn
 
 LOCK_FILE = "store.lock"
 WAIT_S = 10.0
-_POLL_S = 0.02
 _HOLDER_SIZE_MAX = 200
 
 
@@ -41,7 +42,7 @@ class StoreLock:
             timeout=wait_s,
             mode=0o600,
             thread_local=False,
-            poll_interval=_POLL_S,
+            poll_interval=POLL_S,
             fallback_to_soft=False,  # a marker file does not die with its holder
             preserve_lock_file=True,  # unlinking on release admits two holders at once
             on_acquired=self._acquired,
@@ -54,10 +55,7 @@ class StoreLock:
             StoreBusy: another held it for all of `wait_s`.
         """
         assert self._descriptor < 0, "the lock is taken already"
-        try:
-            self._lock.acquire()
-        except Timeout as error:
-            raise StoreBusy(str(self.path), self.wait_s, _holder(self.path)) from error
+        self._take()
         return self
 
     def __exit__(
@@ -66,9 +64,22 @@ class StoreLock:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        os.ftruncate(self._descriptor, 0)
-        self._descriptor = -1
-        self._lock.release()
+        if self._descriptor >= 0:  # else it was given away, and others have it
+            self._release()
+
+    def is_awaited(self) -> bool:
+        """Say whether another waits for the lock that we hold."""
+        return is_taken(self.path.parent)
+
+    def give_way(self) -> None:
+        """Let the lock go, and take it again behind one who waits for it.
+
+        Raises:
+            StoreBusy: others held it for all of `wait_s`; it is not ours any more.
+        """
+        assert self._descriptor >= 0, "the lock is not held"
+        self._release()
+        self._take()
 
     def check(self) -> None:
         """Return when the path still names the file we hold. Call it before every commit.
@@ -84,6 +95,19 @@ class StoreLock:
             raise LockLost(str(self.path)) from None
         if (named.st_dev, named.st_ino) != (ours.st_dev, ours.st_ino):
             raise LockLost(str(self.path))
+
+    def _take(self) -> None:
+        deadline_s = time.monotonic() + self.wait_s
+        try:
+            with turn(self.path.parent, self.wait_s):
+                self._lock.acquire(timeout=max(0.0, deadline_s - time.monotonic()))
+        except TimeoutError as error:  # filelock's is one too
+            raise StoreBusy(str(self.path), self.wait_s, _holder(self.path)) from error
+
+    def _release(self) -> None:
+        os.ftruncate(self._descriptor, 0)
+        self._descriptor = -1
+        self._lock.release()
 
     def _acquired(self, descriptor: int) -> None:
         with suppress(OSError):  # a courtesy; on a full disk nobody's name stands there

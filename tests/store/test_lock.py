@@ -3,8 +3,9 @@
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,37 @@ def test_a_replaced_lock_file_is_seen_before_the_commit(tmp_path: Path) -> None:
         with holder(tmp_path), pytest.raises(LockLost) as caught:
             lock.check()
         assert caught.value.path == str(tmp_path / LOCK_FILE)
+
+
+def test_who_waits_has_the_lock_before_one_who_gives_way_has_it_again(tmp_path: Path) -> None:
+    order = []
+
+    def wait() -> None:
+        with StoreLock(tmp_path):
+            order.append("the waiter")
+
+    with StoreLock(tmp_path) as lock:
+        assert not lock.is_awaited()
+        waiter = threading.Thread(target=wait)
+        waiter.start()
+        while not lock.is_awaited():
+            assert waiter.is_alive()
+        lock.give_way()
+        order.append("the holder")
+        lock.check()
+    waiter.join()
+    assert order == ["the waiter", "the holder"]
+
+
+def test_a_lock_that_was_given_away_and_not_had_again_is_not_freed_twice(tmp_path: Path) -> None:
+    with StoreLock(tmp_path, wait_s=0.1) as lock, ExitStack() as other:
+        lock._release()
+        other.enter_context(StoreLock(tmp_path))
+        with pytest.raises(StoreBusy):
+            lock._take()
+        lock.__exit__(None, None, None)
+        with pytest.raises(StoreBusy):
+            StoreLock(tmp_path, wait_s=0).__enter__()
 
 
 def test_an_error_inside_frees_the_lock(tmp_path: Path) -> None:
