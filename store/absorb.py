@@ -72,14 +72,16 @@ def absorb(writer: Writer, edit: Edit, hands: Hands, *, seed: bytes) -> Absorbed
         return Absorbed(edit.document, None, 0)
     hands.keep(note)
     reached("absorb: note kept")
-    hands.drain()
-    _close_again(writer, hands, seed)
+    settle(writer, hands, seed=seed)
     _let_go(writer, edit)
     return Absorbed(edit.document, note.frame, len(orjson.loads(note.body)["ops"]))
 
 
 def settle(writer: Writer, hands: Hands, *, seed: bytes) -> None:
-    """Fold the edits that are kept and no close has taken: their commands were cut short."""
+    """Fold the edits that are kept and no close has taken: ours, and those of commands cut short.
+
+    A drain gives way, so another may have closed over ours by then.
+    """
     hands.drain()
     if _is_unfolded(writer.cursor()):
         _close_again(writer, hands, seed)

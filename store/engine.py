@@ -102,6 +102,10 @@ class Session(ABC):
         """Return when the store's lock is still ours. Raises: LockLost."""
 
     @abstractmethod
+    def is_awaited(self) -> bool:
+        """Say whether another waits for the store's lock."""
+
+    @abstractmethod
     def checkpoint(self) -> None:
         """Let the engine tidy its own log, where that is ours to do."""
 
@@ -185,23 +189,32 @@ class Database(ABC):
     def writing(self, lock: "StoreLock") -> Iterator["Writer"]:
         """Open the one writing connection; the caller holds `lock`, and still does afterwards."""
         with self.translated():
-            session = self._writer(lock)
+            writer = Writer(self, lock, self._newest(lock))
             try:
-                if self._revision(session.cursor()) != SCHEMA:
-                    self._migrate(session, lock)
-                writer = Writer(session, self.name)
                 yield writer
                 writer.checkpoint()
             finally:
-                session.close()
+                writer.close()
+
+    def _newest(self, lock: "StoreLock") -> Session:
+        """Connect for writing, with the schema at the newest revision."""
+        session = self._writer(lock)
+        try:
+            if self._revision(session.cursor()) != SCHEMA:
+                self._migrate(session, lock)
+        except BaseException:
+            session.close()
+            raise
+        return session
 
 
 class Writer:
     """The one connection that writes, for as long as its owner holds the store's lock."""
 
-    def __init__(self, session: Session, name: str) -> None:
+    def __init__(self, database: Database, lock: "StoreLock", session: Session) -> None:
+        self._database = database
+        self._lock = lock
         self._session = session
-        self._name = name
         self._epoch: int | None = None
 
     def cursor(self) -> Cursor:
@@ -240,13 +253,34 @@ class Writer:
         self._session.checkpoint()
         reached("checkpoint: done")
 
+    def give_way(self) -> bool:
+        """Let one who waits for the store have it first; say whether there was one.
+
+        Between two transactions: what was read before may be old then.
+
+        Raises:
+            StoreBusy: others held the lock for all of the wait. What was committed stays.
+        """
+        if not self._session.is_awaited():
+            return False
+        self.checkpoint()
+        self.close()  # under the lock, as each close of a writing connection
+        self._lock.give_way()
+        self._session = self._database._newest(self._lock)
+        self._epoch = None
+        return True
+
+    def close(self) -> None:
+        """Let the connection go."""
+        self._session.close()
+
     def _take_epoch(self, cursor: Cursor) -> int:
         """Count this transaction, and see that nobody else wrote since our last one."""
         row = cursor.execute("SELECT epoch FROM store WHERE id = 1").fetchone()
         found = 0 if row is None else int(row[0])
         if self._epoch is not None and found != self._epoch:
             raise LogConflict(
-                self._name,
+                self._database.name,
                 f"epoch {self._epoch} became {found} while we held the store's lock",
                 "Nothing was committed. Look for a second program that writes there.",
             )

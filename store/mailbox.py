@@ -87,14 +87,21 @@ def sizes(folder: str) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-def read(folder: str, offsets: "Mapping[str, int]") -> "Iterator[Mail | Damage | Torn]":
+def read(
+    folder: str, offsets: "Mapping[str, int]", goal: "Mapping[str, int] | None" = None
+) -> "Iterator[Mail | Damage | Torn]":
     """Read on from an offset in each segment, from the start where none is given.
 
+    `goal` is the `sizes` of a moment: what begins behind them, written since, is left.
     Lazily: a segment is opened when its turn comes, and one note is held at a time.
     """
-    for name, size in sizes(folder).items():
-        if size > offsets.get(name, 0):
-            yield from read_segment(folder, name, offsets.get(name, 0))
+    for name, size in (sizes(folder) if goal is None else goal).items():
+        if size <= offsets.get(name, 0):
+            continue
+        for found in read_segment(folder, name, offsets.get(name, 0)):
+            if found.offset >= size:
+                break
+            yield found
 
 
 def read_segment(folder: str, name: str, start: int = 0) -> "Iterator[Mail | Damage | Torn]":

@@ -127,6 +127,19 @@ class PostgresqlSession(Session):
         if held is None:
             raise LockLost(self._name, "its lock is no longer ours, so another may hold it")
 
+    def is_awaited(self) -> bool:
+        """Ask for the waiters here, and for other hosts', whom the server keeps in their order."""
+        assert self._lock is not None, "a reader holds no lock"
+        if self._lock.is_awaited():
+            return True
+        waits = self.connection.execute(
+            b"SELECT 1 FROM pg_locks JOIN pg_database AS d ON d.oid = database"
+            b" WHERE locktype = 'advisory' AND NOT granted AND classid::bigint = %s"
+            b" AND objid::bigint = %s AND d.datname = current_database() LIMIT 1",
+            (self._key[0], self._key[1] % 2**32),
+        ).fetchone()
+        return waits is not None
+
     def checkpoint(self) -> None:
         """The server keeps its own log."""
 
@@ -190,7 +203,7 @@ class PostgresqlDatabase(Database):
                 self._migrate(session, lock)
                 if _store_id(session.cursor()) is not None:
                     raise StoreExists(self.name)  # made while we waited for the lock
-                yield Writer(session, self.name)
+                yield Writer(self, lock, session)
                 made = _store_id(session.cursor())
             finally:
                 session.close()

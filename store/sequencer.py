@@ -4,7 +4,9 @@ The fact not to miss: a batch's events and the offsets behind it are one transac
 before the commit takes the batch again, and a kill after it does not. The same holds where the
 mailbox is a table; there the notes go out of it in that transaction too.
 
-Bounded: a batch holds at most BATCH_NOTES notes and about BATCH_SIZE bytes of them.
+Bounded: a batch holds at most BATCH_NOTES notes and about BATCH_SIZE bytes of them, and whoever
+waits for the store has it after the batch. A drain takes what lay there when it began; what is
+written meanwhile is the next one's, or it would chase the writers for ever.
 """
 
 from collections.abc import Callable, Iterator
@@ -39,22 +41,31 @@ class Drained(NamedTuple):
 
 
 def drain(writer: Writer, folder: Path, *, now_us: int) -> Drained:
-    """Take in all notes that lie whole in the mailbox; the caller holds the store's lock."""
+    """Take in all notes that lie whole in the mailbox; the caller holds the store's lock.
+
+    Others may have had the lock meanwhile, but not since the last batch.
+
+    Raises:
+        StoreBusy: one that it gave way to held the lock for all of the wait.
+    """
     drained = Drained(0, 0, [])
-    offsets = log.offsets(writer.cursor())
-    if cut := mailbox.cut_short(str(folder), offsets):
-        with writer.transaction("drain") as cursor:
-            log.put_offsets(cursor, cut)
-    for batch in _batches(folder, offsets | cut):
-        with writer.transaction("drain") as cursor:
-            taken = log.take(cursor, [note_of(found, now_us) for found in batch])
-            log.put_offsets(cursor, {found.segment: found.end for found in batch})
-        drained = drained.plus(taken)
+    goal = mailbox.sizes(str(folder))
+    is_over = False
+    while not is_over:
+        is_over = True
+        for number, batch in enumerate(_batches(folder, _offsets(writer, folder), goal)):
+            if number and writer.give_way():
+                is_over = False  # the other has read on, so this batch is old
+                break
+            with writer.transaction("drain") as cursor:
+                taken = log.take(cursor, [note_of(found, now_us) for found in batch])
+                log.put_offsets(cursor, {found.segment: found.end for found in batch})
+            drained = drained.plus(taken)
     return drained
 
 
 def drain_server(writer: Writer, send_left: Callable[[], object], *, now_us: int) -> Drained:
-    """Take in all notes that wait here or in the server's mailbox; the lock is the caller's.
+    """Take in all notes that wait here or in the server's mailbox, as `drain` does.
 
     A note that is committed while this runs is met by the next drain: no number is skipped for
     good, because what is taken is taken out.
@@ -71,6 +82,8 @@ def drain_server(writer: Writer, send_left: Callable[[], object], *, now_us: int
             log.put_offsets(cursor, {found.segment: found.end for found in fresh})
             server_mailbox.drop(cursor, batch)
         drained = drained.plus(taken)
+        if left and writer.give_way():
+            left = server_mailbox.waits(writer.cursor(), last)  # the other took of them
     return drained
 
 
@@ -94,10 +107,21 @@ def _not_taken(cursor: Cursor, batch: list[Waiting]) -> list[Waiting]:
     return [found for found in batch if found.offset >= taken.get(found.segment, 0)]
 
 
-def _batches(folder: Path, offsets: dict[str, int]) -> Iterator[list[Mail | Damage]]:
+def _offsets(writer: Writer, folder: Path) -> dict[str, int]:
+    """Return how far each segment was taken in; one that a power cut made shorter, up to there."""
+    offsets = log.offsets(writer.cursor())
+    if cut := mailbox.cut_short(str(folder), offsets):
+        with writer.transaction("drain") as cursor:
+            log.put_offsets(cursor, cut)
+    return offsets | cut
+
+
+def _batches(
+    folder: Path, offsets: dict[str, int], goal: dict[str, int]
+) -> Iterator[list[Mail | Damage]]:
     batch: list[Mail | Damage] = []
     size = 0
-    for found in mailbox.read(str(folder), offsets):
+    for found in mailbox.read(str(folder), offsets, goal):
         if not isinstance(found, Mail | Damage):
             continue  # a torn end: it was never acknowledged, and nothing follows it
         batch.append(found)

@@ -78,6 +78,12 @@ def newest(cursor: Cursor) -> int:
     return int(cursor.execute("SELECT coalesce(max(number), 0) FROM note").fetchone()[0])
 
 
+def waits(cursor: Cursor, last: int) -> bool:
+    """Say whether a note waits, of those up to a number."""
+    row = cursor.execute("SELECT 1 FROM note WHERE number <= ? LIMIT 1", (last,)).fetchone()
+    return row is not None
+
+
 def waiting(cursor: Cursor) -> int:
     """Return how many bytes of notes wait."""
     return int(cursor.execute("SELECT coalesce(sum(size), 0) FROM note").fetchone()[0])

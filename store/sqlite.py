@@ -93,6 +93,10 @@ class SqliteSession(Session):
         assert self._lock is not None, "a reader holds no lock"
         self._lock.check()
 
+    def is_awaited(self) -> bool:
+        assert self._lock is not None, "a reader holds no lock"
+        return self._lock.is_awaited()
+
     def checkpoint(self) -> None:
         """Move the write-ahead log into the database, as far as no reader is in the way."""
         self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)")

@@ -196,10 +196,10 @@ class Store(View):
         return append_many(self.writer(), deltas, source=source, frame=frame, stream=stream)
 
     def drain(self) -> "Drained":
-        """Move all that lies whole in the mailbox into the log.
+        """Move all that lies whole in the mailbox into the log, giving way after each batch.
 
         Raises:
-            StoreBusy: another process held the lock for all of the wait.
+            StoreBusy: another process held the lock for all of the wait; what is in stays.
         """
         with self._writing("drain") as writer:
             return self._drain(writer)
@@ -275,8 +275,9 @@ class Store(View):
         base: "Mapping[str, bytes] | None" = None,
         missing_reason: str = "missing",
     ) -> "Closed":
-        """Drain, give missing streams a fallback, log the close, fold; all or nothing.
+        """Drain, then give missing streams a fallback, log the close, fold: all or nothing.
 
+        It takes what was appended before it had its first turn; what comes meanwhile is late.
         `rules_text` is neighbor.toml as it is now (None: unchanged) and `base` the files of
         documents, used for those that are new to the rules. Waits for nobody: ask `missing` first.
 

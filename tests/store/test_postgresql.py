@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from goodneighbor.store import (
     StoreAway,
     StoreBusy,
     StoreTooNew,
+    sequencer,
 )
 from goodneighbor.store.segment import Note, header, nonce_of
 from goodneighbor.store.server import connect
@@ -20,6 +22,7 @@ from goodneighbor.store.step import watch
 from .. import fleet, postgres
 from .host import APPENDS, FRAMES
 from .raw import raw, url_of
+from .turns import BATCH, BATCHES, Turns, fill
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -178,6 +181,25 @@ def test_another_hosts_writer_is_waited_for_and_named(store: Store, joined: Stor
         patient.drain()
     assert "frame close" in str(busy.value)
     patient.close()
+
+
+def test_two_hosts_that_close_over_a_large_backlog_take_turns(
+    store: Store, joined: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sequencer, "BATCH_NOTES", BATCH)
+    fill(store)
+    with raw(store) as cursor:
+
+        def is_awaited() -> bool:
+            row = cursor.execute(
+                "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            ).fetchone()
+            return row is not None
+
+        turns = Turns(store, joined, is_awaited=is_awaited)
+        turns.play(lambda one: one.close_frame(1), lambda other: other.close_frame(1))
+    assert [len(list(each)) for _, each in groupby(turns.batches)] == [1] * BATCHES
+    assert joined.verify() == []
 
 
 def test_a_late_commit_is_met_by_the_next_drain(store: Store) -> None:
