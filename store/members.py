@@ -2,11 +2,15 @@
 
 `append` needs five of a delta's members and runs once per delta in a fresh process, where the
 json module alone would cost a third of a Python start. Canonical compact bytes can be cut without
-a parser: blank out escaped quotes, split at the rest, and every other piece lies outside strings.
+a parser: their outline has the same length and nothing within strings that could be mistaken, so
+that a value ends where brackets balance, or at the next comma.
 
-    {"a":["x",1],"b":"y"}   ->   {  a  :[  x  ,1],  b  :  y  }
-                                 0  1   2  3    4   5  6  7  8      even: outside strings
+    {"a":["x",1],"b\\":{":"y"}
+    {"a":["x",1],"b____":"y"}     the outline
 """
+
+_OPENING = {b"{": b"}", b"[": b"]"}
+_NO_BRACKETS = bytes.maketrans(b"{}[],", b"_____")
 
 
 def members(compact: bytes) -> dict[bytes, bytes]:
@@ -16,24 +20,15 @@ def members(compact: bytes) -> dict[bytes, bytes]:
     but an object gives {}.
     """
     found: dict[bytes, bytes] = {}
-    if not compact.startswith(b"{"):
+    if not compact.startswith(b"{") or compact == b"{}":
         return found
-    depth = 0
-    key = None  # of the member being passed; None: the next string is one
-    value_at = 0
-    offset = 0
-    for number, piece in enumerate(_quotes_blanked(compact).split(b'"')):
-        if number % 2:
-            if depth == 1 and key is None:
-                key = compact[offset : offset + len(piece)]
-                value_at = offset + len(piece) + 2
-        elif piece != b":" and (depth == 1 or piece != b","):
-            depth, end = _pass(piece, depth)
-            if end >= 0 and key is not None:
-                found[key] = compact[value_at : offset + end]
-                key = None
-        offset += len(piece) + 1
-    assert depth == 0, "not canonical JSON"
+    outline = _outline(compact)
+    at = 1
+    while at < len(outline):
+        key_end = outline.index(b'"', at + 1)
+        end = _value_end(outline, key_end + 2)
+        found[compact[at + 1 : key_end]] = compact[key_end + 2 : end]
+        at = end + 1
     return found
 
 
@@ -44,23 +39,24 @@ def text(value: bytes | None) -> bytes | None:
     return value[1:-1]
 
 
-def _pass(piece: bytes, depth: int) -> tuple[int, int]:
-    """Pass over bytes outside strings; return the depth behind them and where a member ends.
+def _value_end(outline: bytes, at: int) -> int:
+    opening = outline[at : at + 1]
+    if opening not in _OPENING:
+        end = outline.find(b",", at)
+        return len(outline) - 1 if end < 0 else end
+    closing, depth = _OPENING[opening], 0
+    while True:
+        end = outline.index(closing, at) + 1
+        depth += outline.count(opening, at, end) - 1
+        if depth == 0:
+            return end
+        at = end
 
-    Between two strings at most one member of the outermost object ends, at a comma or the last
-    brace, since the next one begins with a string; -1 when none does.
-    """
-    closes = piece.count(b"}") + piece.count(b"]")
-    depth += piece.count(b"{") + piece.count(b"[") - closes
-    if depth == 1 and piece.endswith(b","):
-        return depth, len(piece) - 1
-    if depth == 0:
-        return depth, len(piece) - 1
-    return depth, -1
 
-
-def _quotes_blanked(compact: bytes) -> bytes:
-    """Blank out escaped quotes. Pairs of backslashes go first: a quote behind one ends a string."""
-    if b"\\" not in compact:
-        return compact
-    return compact.replace(b"\\\\", b"__").replace(b'\\"', b"__")
+def _outline(compact: bytes) -> bytes:
+    """Blank out escaped quotes, and what else looks like structure within strings."""
+    if b"\\" in compact:  # pairs of backslashes first: a quote behind one ends a string
+        compact = compact.replace(b"\\\\", b"__").replace(b'\\"', b"__")
+    pieces = compact.split(b'"')  # every other one lies within a string
+    pieces[1::2] = b'"'.join(pieces[1::2]).translate(_NO_BRACKETS).split(b'"')
+    return b'"'.join(pieces)
