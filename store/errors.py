@@ -113,6 +113,8 @@ _AFTER_A_REFUSAL = {
     "delta again from a new process: it counts once.",
     "not set aside": "The damaged database could not be kept aside, so nothing was changed. Make "
     "room or repair the disk, then run `neighbor recover` again.",
+    "not recovered": "What was damaged is kept, where it lay or in `damaged` beside it. Make room "
+    "or repair the disk, then run `neighbor recover` again.",
     "not written": "The log has it all: make room or repair the disk, then run `neighbor export`.",
 }
 
@@ -121,8 +123,9 @@ class StoreUnwritable(GoodneighborError):
     """The disk refused a write or a flush.
 
     `outcome` is "not kept" when nothing of it can ever become an event, "unknown" when a flush
-    failed after the bytes were written, "not written" for a file that an export makes, and "not set
-    aside" for the copy of what a recovery is about to replace.
+    failed after the bytes were written, "not written" for a file that an export makes, "not set
+    aside" for the copy of what a recovery is about to replace, and "not recovered" for the rest of
+    a recovery.
     """
 
     def __init__(self, path: str, error: OSError, outcome: str, doing: str = "write to") -> None:

@@ -3,11 +3,14 @@
 The caller holds the store's lock, and has opened the transaction that all steps are.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -24,3 +27,14 @@ def migrate(connection: Connection) -> None:
     told = config()
     told.attributes["connection"] = connection
     command.upgrade(told, "head")
+
+
+@contextmanager
+def driver_errors() -> Iterator[None]:
+    """Let the driver's errors come out as everywhere else, and not in SQLAlchemy's coat."""
+    try:
+        yield
+    except DBAPIError as error:
+        if error.orig is None:
+            raise
+        raise error.orig from error

@@ -259,7 +259,7 @@ class PostgresqlDatabase(Database):
         from sqlalchemy import create_engine
         from sqlalchemy.pool import NullPool
 
-        from .migrate import migrate
+        from .migrate import driver_errors, migrate
 
         def opened() -> psycopg.Connection:
             connection = connect(self.url, "migrate")
@@ -267,7 +267,7 @@ class PostgresqlDatabase(Database):
             return connection
 
         engine = create_engine("postgresql+psycopg://", creator=opened, poolclass=NullPool)
-        with engine.begin() as connection:
+        with driver_errors(), engine.begin() as connection:
             migrate(connection)
             lock.check()
 

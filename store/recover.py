@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .bring_back import Sources
+from .create import make_folders
 from .disk import Disk, write_all
 from .engine import Database
 from .errors import NothingToRecoverFrom, Refused, StoreUnwritable
@@ -73,7 +74,17 @@ def recover(case: Case, hands: Hands, say: Callable[[Report], None]) -> Recovere
 
     Raises:
         NothingToRecoverFrom: the database is lost, and nothing handed in says what it held.
+        StoreUnwritable: the disk refused; what was damaged is kept.
     """
+    try:
+        make_folders(case.folder, case.disk)
+        return _recover(case, hands, say)
+    except OSError as error:
+        where = error.filename or case.folder
+        raise StoreUnwritable(str(where), error, "not recovered") from error
+
+
+def _recover(case: Case, hands: Hands, say: Callable[[Report], None]) -> Recovered:
     done = Recovered([], [], [])
 
     def tell(report: Report) -> None:

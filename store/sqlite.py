@@ -261,12 +261,12 @@ class SqliteDatabase(Database):
         from sqlalchemy import create_engine
         from sqlalchemy.pool import StaticPool
 
-        from .migrate import migrate
+        from .migrate import driver_errors, migrate
 
         assert isinstance(session, SqliteSession)
         connection = session.connection
         engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
-        with engine.connect() as opened, opened.begin():
+        with driver_errors(), engine.connect() as opened, opened.begin():
             connection.execute("BEGIN IMMEDIATE")
             migrate(opened)
             lock.check()

@@ -421,13 +421,12 @@ class Store(View):
         Raises:
             StoreMissing: there is no store, and nothing handed in of one.
             NothingToRecoverFrom: the database is lost, and nothing handed in says what it held.
+            StoreUnwritable: the disk refused; what was damaged is kept.
         """
-        from .create import make_folders
         from .recover import Case, Hands, recover
 
         if not os.path.isdir(self._folder) and not told.copies:
             raise StoreMissing(self._folder)
-        make_folders(self.folder, self._disk)
         case = Case(
             *(self.folder, self._database(), told, self._clock.tick(), self._seed(), self._disk),
             dry_run=dry_run,
