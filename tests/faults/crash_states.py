@@ -3,7 +3,8 @@
     trace -> for each prefix and way: the files a power cut leaves -> the next commands -> judge
 
 The promise (law 1) is judged as after a kill, and the recovered store must hold what the
-undisturbed one does: `python -m tests.faults.crash_states --states 20000`.
+undisturbed one does: `python -m tests.faults.crash_states --states 20000`. With `--recovery` it is
+the trace of a recovery, which throws nothing away on its way either.
 """
 
 import argparse
@@ -56,10 +57,16 @@ def run(
     *,
     without: str | None = None,
     broken: AbstractContextManager[None] | None = None,
+    recovers: bool = False,
 ) -> Tally:
     """Judge `count` states of a seed's trace; stop at the first that shows a problem."""
-    undisturbed = _undisturbed(trace.record(seed, folder / "life"))
-    taken = trace.record(seed, folder / "life", without=without, broken=broken)
+    life = folder / "life"
+    if recovers:
+        undisturbed = _undisturbed(trace.record_recovery(seed, life))
+        taken = trace.record_recovery(seed, life, without=without)
+    else:
+        undisturbed = _undisturbed(trace.record(seed, life))
+        taken = trace.record(seed, life, without=without, broken=broken)
     told = sum(isinstance(line, Mark) and line.kind == "acknowledged" for line in taken.lines)
     tally = Tally(Counter(), Counter(), told, "")
     medium = Medium(taken.found)
@@ -96,6 +103,9 @@ def judge(taken: Trace, state: State, undisturbed: list[Facts]) -> list[str]:
     said = [line for line in taken.lines[: state.done] if isinstance(line, Mark)]
     index = [line.number for line in said if line.kind == "round"][-1]
     place = Place(taken.folder)
+    damaged = taken.found.get(str(place.database))
+    if damaged is not None and not place.keeps(damaged):
+        return ["the damaged database is thrown away"]
     again: list[Operation | Mark] = []
     try:
         if index == CREATION:
@@ -138,6 +148,7 @@ def _lay(folder: Path, files: dict[str, bytes]) -> None:
     for each in (place.tree / "state", place.deltas, place.kept, place.store / "mailbox"):
         each.mkdir(parents=True)
     for path, data in files.items():
+        Path(path).parent.mkdir(parents=True, exist_ok=True)  # such as of what is set aside
         Path(path).write_bytes(data)
 
 
@@ -171,6 +182,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.crash_states")
     parser.add_argument("--states", type=int, default=2_000)
     parser.add_argument("--seed", default="", help="plays the same states again; random without")
+    parser.add_argument("--recovery", action="store_true", help="of a damaged store")
     parser.add_argument("--without", choices=sorted(trace.UNFLUSHED), help="a control")
     parser.add_argument("--broken", choices=BROKEN, help="a control")
     asked = parser.parse_args()
@@ -179,7 +191,12 @@ def main() -> int:
     begin = time.process_time()
     broken = breakage.WAYS[asked.broken].breaks() if asked.broken else None
     with tempfile.TemporaryDirectory(prefix="neighbor-crash-", dir=harness.memory()) as folder:
-        tally = run(seed, asked.states, Path(folder), without=asked.without, broken=broken)
+        tally = run(
+            *(seed, asked.states, Path(folder)),
+            without=asked.without,
+            broken=broken,
+            recovers=asked.recovery,
+        )
     ways = ", ".join(f"{count} {way}" for way, count in sorted(tally.ways.items()))
     kinds = ", ".join(f"{count} in a {kind}" for kind, count in sorted(tally.kinds.items()))
     print(f"{tally.ways.total()} states ({ways}); {kinds}")

@@ -7,6 +7,9 @@
 
 Disk full refuses what takes space, an I/O error everything; a short write takes half of its bytes
 first. `python -m tests.faults.disk_faults --every` fails at each operation in each way.
+
+With `--recovery` it is the recovery of a store that was damaged after the round, and what is looked
+for meanwhile is the damaged database, which nobody may throw away.
 """
 
 import argparse
@@ -81,14 +84,21 @@ class FailingDisk:
 
 
 class Bench:
-    """A store that is laid out anew for each case, and what a round of it leaves undisturbed."""
+    """A store that is laid out anew for each case, and what a round of it leaves undisturbed.
 
-    def __init__(self, seed: str, folder: Path) -> None:
+    With `recovers` it is laid out after the round, damaged.
+    """
+
+    def __init__(self, seed: str, folder: Path, *, recovers: bool) -> None:
         self.place = Place(folder / "life")
+        self.recovers = recovers
         self._kept = folder / "kept"
         self.round = script.rounds(seed)[0]
         prepare(self.place, [self.round])
         Store.create(self.place.store, script.RULES, script.BASE).close()
+        self._before: list[Operation | Mark] = []
+        if recovers:
+            self.damaged = roles.damaged(self.place, self.round, Pen(self._before))
         shutil.copytree(self.place.folder, self._kept)
         counting = FailingDisk(None)
         with sqlite_files.watched(counting):
@@ -104,10 +114,13 @@ class Bench:
 
     def play(self, disk: FailingDisk) -> Played:
         """Play the round on a disk; return the error that ended it, if any did."""
-        said: list[Operation | Mark] = []
+        said = list(self._before)
         error = None
         try:
-            roles.undamaged(self.place, self.round, Pen(said), WatchedDisk(disk))
+            if self.recovers:
+                roles.recover(self.place, WatchedDisk(disk))
+            else:
+                roles.undamaged(self.place, self.round, Pen(said), WatchedDisk(disk))
         except Exception as raised:  # judged by the caller
             error = raised
         return Played(error, [line for line in said if isinstance(line, Mark)], disk.met)
@@ -119,7 +132,8 @@ def judge(bench: Bench, case: Case) -> tuple[Played, list[str]]:
     disk = FailingDisk(case)
     with sqlite_files.watched(disk):
         played = bench.play(disk)
-        problems = [*_unclear(played, case), *_unreadable(bench)]
+        problems = _unclear(played, case)
+        problems += _thrown_away(bench) if bench.recovers else _unreadable(bench)
     try:
         return played, problems + _lost(bench, played)
     except Exception:  # told to whoever runs the harness, with the case
@@ -151,6 +165,10 @@ def _unreadable(bench: Bench) -> list[str]:
     except Exception:  # told to whoever runs the harness, with the case
         return ["not readable while the disk fails:", traceback.format_exc()]
     return []
+
+
+def _thrown_away(bench: Bench) -> list[str]:
+    return [] if bench.place.keeps(bench.damaged) else ["the damaged database is thrown away"]
 
 
 def _lost(bench: Bench, played: Played) -> list[str]:
@@ -199,13 +217,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.disk_faults")
     parser.add_argument("--seed", default="1")
     parser.add_argument("--every", action="store_true", help="each operation in each way")
+    parser.add_argument("--recovery", action="store_true", help="of a damaged store")
     parser.add_argument("--broken", action="store_true", help="the control: errors are swallowed")
     asked = parser.parse_args()
     begin = time.process_time()
     met: Counter[str] = Counter()
     ended: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="neighbor-disk-", dir=harness.memory()) as folder:
-        bench = Bench(asked.seed, Path(folder))
+        bench = Bench(asked.seed, Path(folder), recovers=asked.recovery)
         planned = cases(bench.kinds, asked.every)
         print(f"seed {asked.seed}: {len(planned)} faults at {len(bench.kinds)} operations")
         with swallowed() if asked.broken else nullcontext():

@@ -15,9 +15,11 @@ from pathlib import Path
 from goodneighbor.store import DeltaRejected, Store
 from goodneighbor.store.disk import DISK, Disk
 from goodneighbor.store.edit import Edit
+from goodneighbor.store.folder import DATABASE
 from goodneighbor.store.lock import StoreLock
 from goodneighbor.store.log_copy import LogCopy
 from goodneighbor.store.rebuild import Told
+from goodneighbor.store.recover import ASIDE
 
 from .journal import Journal
 from .script import BASE, RULES, SILENT, STREAMS, Round
@@ -39,6 +41,10 @@ class Place:
     @property
     def store(self) -> Path:
         return self.folder / "goodneighbor"
+
+    @property
+    def database(self) -> Path:
+        return self.store / DATABASE
 
     @property
     def tree(self) -> Path:
@@ -73,6 +79,11 @@ class Place:
 
     def mark_sound(self) -> None:
         (self.folder / "damaged").unlink(missing_ok=True)
+
+    def keeps(self, damaged: bytes) -> bool:
+        """Say whether a damaged database is there still: where it lay, or set aside."""
+        there = [self.database, *self.store.glob(f"{ASIDE}/*/{DATABASE}")]
+        return any(path.read_bytes() == damaged for path in there if path.exists())
 
     def open(self, disk: Disk = DISK) -> Store:
         return Store.open(self.store, disk=disk, wait_s=LOCK_WAIT_S)
@@ -186,30 +197,39 @@ def _settle(store: Store, place: Place, script: Round) -> None:
     last = store.status().events
     place.put_branch(store.log_lines(1, last).text)
     store.retire(last)
-    place.mark_damaged()
-    _damage(place)
+    damage(place)
     recover(place)
 
 
-def _damage(place: Place) -> None:
+def damaged(place: Place, script: Round, journal: Journal) -> bytes:
+    """Do the work of a whole round and damage the store; return the database as it lies then."""
+    undamaged(place, script, journal, DISK)
+    with place.open() as store:
+        place.put_branch(store.log_lines(1, store.status().events).text)
+    damage(place)
+    return place.database.read_bytes()
+
+
+def damage(place: Place) -> None:
     """Write over an event and a snapshot, as nobody may; whoever comes next finds the mark.
 
     The row that goes is one that nobody sends again meanwhile: that has a test of its own.
     """
+    place.mark_damaged()
     with StoreLock(place.store, wait_s=LOCK_WAIT_S):
-        connection = sqlite3.connect(place.store / "store.sqlite3", isolation_level=None)
+        connection = sqlite3.connect(place.database, isolation_level=None)
         connection.execute("UPDATE event SET body = zeroblob(9) WHERE position = 3")
         connection.execute("DELETE FROM event WHERE position = 2")  # the first close
         connection.execute("DELETE FROM entity WHERE document = 'agents'")
         connection.close()
 
 
-def recover(place: Place) -> None:
+def recover(place: Place, disk: Disk = DISK) -> None:
     """Put a store right that bears the mark of damage, and take the mark away."""
     if not place.is_damaged():
         return
     text = place.branch.read_bytes()
-    store = Store(place.store, wait_s=LOCK_WAIT_S)
+    store = Store(place.store, disk=disk, wait_s=LOCK_WAIT_S)
     last = text.count(b"\n")
     made = LogCopy("the branch", _store_id(place), last, "", lambda: [text])
     done = store.recover(Told((made,)))
@@ -218,7 +238,9 @@ def recover(place: Place) -> None:
 
 
 def _store_id(place: Place) -> str:
-    with closing(sqlite3.connect(place.store / "store.sqlite3")) as connection:
+    file = place.database.as_uri()
+    # The system's own VFS: what the harness looks up is no operation of the store's.
+    with closing(sqlite3.connect(f"{file}?vfs=unix", uri=True)) as connection:
         return str(connection.execute("SELECT store_id FROM store").fetchone()[0])
 
 

@@ -18,6 +18,7 @@ from .medium import FLUSHED, MIXED, ORDERED
 
 ROOT = Path(__file__).resolve().parents[2]
 STATES, SOAK_STATES = 2_000, 20_000
+RECOVERY_STATES, SOAK_RECOVERY_STATES = 200, 2_000
 SEED = "1" if EFFORT <= 1 else secrets.token_hex(4)
 
 
@@ -38,6 +39,23 @@ def test_every_state_a_power_cut_leaves_recovers(tell: Callable[[str], None]) ->
     assert f"{count} states" in done.stdout
     assert all(f" {way}" in done.stdout for way in (ORDERED, FLUSHED, MIXED))
     tell(done.stdout)
+
+
+def test_every_state_a_power_cut_leaves_of_a_recovery_recovers(
+    tell: Callable[[str], None],
+) -> None:
+    count = RECOVERY_STATES if EFFORT <= 1 else SOAK_RECOVERY_STATES
+    done = crash_states("--recovery", "--states", str(count), "--seed", SEED)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{count} states" in done.stdout
+    tell(done.stdout)
+
+
+def test_a_recovery_that_does_not_flush_what_it_sets_aside_is_caught() -> None:
+    words = ("--recovery", "--states", "250", "--seed", "1", "--without", "flush of the database")
+    done = crash_states(*words)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "the damaged database is thrown away" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from .. import fleet
 from ..effort import EFFORT
 
 ROOT = Path(__file__).resolve().parents[2]
+EVERY = ("--every",) if EFFORT > 1 else ()
 
 
 def disk_faults(*words: str) -> "subprocess.CompletedProcess[str]":
@@ -29,18 +30,29 @@ def disk_faults(*words: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_a_fault_at_any_operation_loses_nothing(tell: Callable[[str], None]) -> None:
-    done = disk_faults(*(["--every"] if EFFORT > 1 else []))
+    _check(disk_faults(*EVERY), tell)
+
+
+def test_a_fault_at_any_operation_of_a_recovery_loses_nothing(tell: Callable[[str], None]) -> None:
+    _check(disk_faults("--recovery", *EVERY), tell)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [([], "lost when the disk was well again"), (["--recovery"], "database is thrown away")],
+)
+def test_an_error_that_is_swallowed_is_caught(words: list[str], said: str) -> None:
+    """The control."""
+    done = disk_faults("--broken", *words)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert said in done.stdout
+
+
+def _check(done: "subprocess.CompletedProcess[str]", tell: Callable[[str], None]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     met = done.stdout.partition("met:")[2].partition("\n")[0]
     assert all(f" {kind}" in met for kind in ("write", "flush", "flush folder", "rename", "create"))
     tell(done.stdout)
-
-
-def test_an_error_that_is_swallowed_is_caught() -> None:
-    """The control."""
-    done = disk_faults("--broken")
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert "lost when the disk was well again" in done.stdout
 
 
 @pytest.fixture

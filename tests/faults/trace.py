@@ -9,12 +9,13 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
+from goodneighbor.store.disk import DISK
 from goodneighbor.store.segment import SUFFIX
 
 from . import roles, script, sqlite_files
 from .journal import Journal
 from .life import prepare
-from .operations import FLUSH, Operation, WatchedDisk
+from .operations import FLUSH, Observer, Operation, WatchedDisk
 from .roles import Place
 from .script import Round
 
@@ -77,13 +78,7 @@ def record(
     prepare(place, rounds)
     lines: list[Operation | Mark] = []
     trace = Trace(folder, found(folder), lines, rounds)
-    end = UNFLUSHED[without] if without else None
-
-    def observe(operation: Operation) -> None:
-        taken_out = end is not None and operation.kind == FLUSH and operation.path.endswith(end)
-        if not operation.path.endswith(SHM) and not taken_out:
-            lines.append(operation)
-
+    observe = _observer(lines, without)
     disk, pen = WatchedDisk(observe), Pen(lines)
     with sqlite_files.watched(observe):
         lines.append(Mark("round", CREATION))
@@ -94,6 +89,34 @@ def record(
                 roles.undamaged(place, each, pen, disk)
     shutil.rmtree(folder)
     return trace
+
+
+def record_recovery(seed: str, folder: Path, *, without: str | None = None) -> Trace:
+    """Play the first round, damage the store, and record its recovery alone."""
+    place, rounds = Place(folder), script.rounds(seed)[:1]
+    prepare(place, rounds)
+    lines: list[Operation | Mark] = [Mark("round", CREATION), Mark("round", 0)]
+    pen = Pen(lines)
+    roles.create(place, rounds[0], pen, DISK)
+    roles.damaged(place, rounds[0], pen)
+    trace = Trace(folder, found(folder), lines, rounds)
+    observe = _observer(lines, without)
+    with sqlite_files.watched(observe):
+        roles.recover(place, WatchedDisk(observe))
+    shutil.rmtree(folder)
+    return trace
+
+
+def _observer(lines: list[Operation | Mark], without: str | None) -> Observer:
+    """Make the observer that writes each operation down, but for flushes that are taken out."""
+    end = UNFLUSHED[without] if without else None
+
+    def observe(operation: Operation) -> None:
+        taken_out = end is not None and operation.kind == FLUSH and operation.path.endswith(end)
+        if not operation.path.endswith(SHM) and not taken_out:
+            lines.append(operation)
+
+    return observe
 
 
 def found(folder: Path) -> dict[str, bytes]:
