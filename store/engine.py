@@ -254,16 +254,16 @@ class Writer:
         reached("checkpoint: done")
 
     def give_way(self) -> bool:
-        """Let one who waits for the store have it first; say whether there was one.
+        """End a turn: let one who waits for the store have it first; say whether there was one.
 
         Between two transactions: what was read before may be old then.
 
         Raises:
             StoreBusy: others held the lock for all of the wait. What was committed stays.
         """
+        self.checkpoint()
         if not self._session.is_awaited():
             return False
-        self.checkpoint()
         self.close()  # under the lock, as each close of a writing connection
         self._lock.give_way()
         self._session = self._database._newest(self._lock)

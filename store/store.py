@@ -196,7 +196,7 @@ class Store(View):
         return append_many(self.writer(), deltas, source=source, frame=frame, stream=stream)
 
     def drain(self) -> "Drained":
-        """Move all that lies whole in the mailbox into the log, giving way after each batch.
+        """Move all that lies whole in the mailbox into the log; between batches others may come in.
 
         Raises:
             StoreBusy: another process held the lock for all of the wait; what is in stays.

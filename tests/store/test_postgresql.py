@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,7 @@ from goodneighbor.store.step import watch
 from .. import fleet, postgres
 from .host import APPENDS, FRAMES
 from .raw import raw, url_of
-from .turns import BATCH, BATCHES, Turns, fill
+from .turns import BATCH, BATCHES, TURN, Turns, fill, lengths
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -187,6 +186,7 @@ def test_two_hosts_that_close_over_a_large_backlog_take_turns(
     store: Store, joined: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sequencer, "BATCH_NOTES", BATCH)
+    monkeypatch.setattr(sequencer, "TURN_BATCHES", TURN)
     fill(store)
     with raw(store) as cursor:
 
@@ -198,7 +198,7 @@ def test_two_hosts_that_close_over_a_large_backlog_take_turns(
 
         turns = Turns(store, joined, is_awaited=is_awaited)
         turns.play(lambda one: one.close_frame(1), lambda other: other.close_frame(1))
-    assert [len(list(each)) for _, each in groupby(turns.batches)] == [1] * BATCHES
+    assert lengths(turns.batches) == [TURN] * (BATCHES // TURN)
     assert joined.verify() == []
 
 

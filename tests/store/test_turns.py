@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterator
-from itertools import groupby
 
 import pytest
 from goodneighbor.store import Store, StoreBusy, sequencer
@@ -11,12 +10,13 @@ from goodneighbor.store.lock import StoreLock
 from goodneighbor.store.step import watch
 
 from .raw import raw
-from .turns import BATCH, BATCHES, NOTES, WAIT_S, Turns, fill, wait_until
+from .turns import BATCH, BATCHES, NOTES, TURN, WAIT_S, Turns, fill, lengths, wait_until
 
 
 @pytest.fixture(autouse=True)
 def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sequencer, "BATCH_NOTES", BATCH)
+    monkeypatch.setattr(sequencer, "TURN_BATCHES", TURN)
 
 
 @pytest.fixture
@@ -37,8 +37,7 @@ def test_two_who_close_over_a_large_backlog_take_turns(store: Store, other: Stor
     fill(store)
     turns = Turns(store, other, is_awaited=StoreLock(store.folder).is_awaited)
     turns.play(lambda first: first.close_frame(1), lambda second: second.close_frame(1))
-    assert len(turns.batches) == BATCHES
-    assert [len(list(each)) for _, each in groupby(turns.batches)] == [1] * BATCHES
+    assert lengths(turns.batches) == [TURN] * (BATCHES // TURN)
     assert taken_in(store) == (NOTES, 0)
 
 
@@ -50,7 +49,20 @@ def test_one_who_does_not_give_way_keeps_the_other_waiting(
     fill(store)
     turns = Turns(store, other, is_awaited=StoreLock(store.folder).is_awaited)
     turns.play(lambda first: first.close_frame(1), lambda second: second.close_frame(1))
-    assert [len(list(each)) for _, each in groupby(turns.batches)] == [BATCHES]
+    assert lengths(turns.batches) == [BATCHES]
+
+
+def test_a_drain_that_nobody_waits_for_checkpoints_after_each_turn(store: Store) -> None:
+    """So that the engine's own log stays small, however much there is to take in."""
+    fill(store)
+    steps: list[str] = []
+    watch(steps.append)
+    try:
+        store.drain()
+    finally:
+        watch(None)
+    turn = ["drain: rows inserted", "drain: committed"] * TURN + ["checkpoint: done"]
+    assert steps == turn * (BATCHES // TURN)
 
 
 def test_a_drain_that_gives_way_does_not_chase_who_appends_meanwhile(
@@ -106,7 +118,7 @@ def test_a_drain_that_does_not_get_its_turn_back_keeps_what_it_took(
         is_over.set()
         holder.join()
     assert "the test" in busy.value.holder
-    assert taken_in(store) == (BATCH, 0)
-    assert impatient.drain().events == NOTES - BATCH
+    assert taken_in(store) == (BATCH * TURN, 0)
+    assert impatient.drain().events == NOTES - BATCH * TURN
     impatient.close()
     assert taken_in(store) == (NOTES, 0)

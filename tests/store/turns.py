@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from itertools import groupby
 
 from goodneighbor.store import Store
 from goodneighbor.store.step import watch
@@ -10,6 +11,7 @@ from goodneighbor.store.step import watch
 from .. import fleet
 
 BATCH, BATCHES = 5, 12
+TURN = 2  # batches
 NOTES = BATCH * BATCHES - 1
 WAIT_S = 60.0  # for what must come: a busy machine is no fault
 LOOK_S = 0.001
@@ -18,7 +20,7 @@ LOOK_S = 0.001
 class Turns:
     """Who took a batch in, in order; each waits after its own until all others wait too, or end.
 
-    So who gives way gives way to somebody, and a turn is one batch.
+    So who gives way gives way to somebody.
     """
 
     def __init__(self, *handles: Store, is_awaited: Callable[[], bool]) -> None:
@@ -57,6 +59,11 @@ def wait_until(is_so: Callable[[], bool]) -> None:
     while not is_so():
         assert time.monotonic() < deadline_s, "it did not come"
         time.sleep(LOOK_S)
+
+
+def lengths(batches: list[str]) -> list[int]:
+    """Return how many batches there are in each turn."""
+    return [len(list(each)) for _, each in groupby(batches)]
 
 
 def fill(store: Store, frame: int = 1, first: int = 0) -> None:
