@@ -1,16 +1,16 @@
 /* The order of a frame's events: (utc, stream in lower case, seq, id); what the store itself took in from git last.
  *
- * SQL never orders events, since collations differ; this file alone does. Nearly always the times decide; streams
- * are looked at where times are equal, and `seq`, which lies inside the body, where streams are too. */
+ * SQL never orders events, since collations differ; this file alone does. Nearly always the times decide, and numbers
+ * are sorted without comparing them; streams are looked at where times are equal, and `seq`, which lies inside the
+ * body, where streams are too. */
 #include "scan.h"
 
 #define RUN_SIZE 8u
 
 /* An event's place by what nearly always decides. */
 typedef struct gn_turn {
-    int64_t utc_us;
+    uint64_t time;          /* microseconds, counted from the least that there can be */
     uint32_t index;
-    uint32_t is_absorb;
 } gn_turn;
 
 typedef struct sequencer {
@@ -126,7 +126,8 @@ static int compare_streams(const sequencer *all, const gn_event *a, const gn_eve
     return (a->stream_size > b->stream_size) - (a->stream_size < b->stream_size);
 }
 
-static GN_COLD bool precedes_at_one_time(sequencer *all, uint32_t a, uint32_t b)
+/* Of two events at one time. */
+static bool precedes(sequencer *all, uint32_t a, uint32_t b)
 {
     const gn_event *left = &all->events[a], *right = &all->events[b];
     int order = compare_streams(all, left, right);
@@ -140,57 +141,122 @@ static GN_COLD bool precedes_at_one_time(sequencer *all, uint32_t a, uint32_t b)
     return memcmp(left->id, right->id, sizeof left->id) < 0;
 }
 
-static inline bool precedes(sequencer *all, const gn_turn *a, const gn_turn *b)
-{
-    if (a->is_absorb != b->is_absorb) {
-        return b->is_absorb != 0;
-    }
-    return a->utc_us != b->utc_us ? a->utc_us < b->utc_us : precedes_at_one_time(all, a->index, b->index);
-}
+/* ---- by time: a byte of it after the other, the lowest first ---- */
 
-/* ---- sorting: runs by insertion, then merged ---- */
-
-static void sort_run(sequencer *all, gn_turn *turns, size_t count)
+static uint64_t span_of(const gn_turn *turns, uint32_t count, uint64_t *first)
 {
-    for (size_t i = 1; i < count; i++) {
-        const gn_turn turn = turns[i];
-        size_t at = i;
-        while (at > 0 && precedes(all, &turn, &turns[at - 1])) {
-            turns[at] = turns[at - 1];
-            at--;
-        }
-        turns[at] = turn;
+    uint64_t last = 0;
+    *first = UINT64_MAX;
+    for (uint32_t i = 0; i < count; i++) {
+        *first = turns[i].time < *first ? turns[i].time : *first;
+        last = turns[i].time > last ? turns[i].time : last;
     }
-}
-
-static void merge(sequencer *all, const gn_turn *left, const gn_turn *middle, const gn_turn *end, gn_turn *to)
-{
-    const gn_turn *right = middle;
-    while (left < middle && right < end) {
-        *to++ = precedes(all, right, left) ? *right++ : *left++;
-    }
-    memcpy(to, left, (size_t)(middle - left) * sizeof *to);
-    memcpy(to + (middle - left), right, (size_t)(end - right) * sizeof *to);
+    return last - *first;
 }
 
 /* Sort turns with as much room beside them; returns which of the two holds the result. */
-static gn_turn *sort_turns(sequencer *all, gn_turn *turns, gn_turn *beside)
+static gn_turn *sort_times(gn_turn *turns, gn_turn *beside, uint32_t count)
 {
-    const size_t count = all->count;
-    for (size_t at = 0; at < count; at += RUN_SIZE) {
-        sort_run(all, turns + at, count - at < RUN_SIZE ? count - at : RUN_SIZE);
-    }
-    for (size_t width = RUN_SIZE; width < count; width *= 2) {
-        for (size_t low = 0; low < count; low += 2 * width) {
-            const size_t middle = count - low < width ? count : low + width;
-            const size_t high = count - low < 2 * width ? count : low + 2 * width;
-            merge(all, turns + low, turns + middle, turns + high, beside + low);
+    uint64_t first, span = count == 0 ? 0 : span_of(turns, count, &first);
+    for (uint32_t shift = 0; shift < 64 && span >> shift != 0; shift += 8) {
+        uint32_t starts[256] = {0}, start = 0;
+        for (uint32_t i = 0; i < count; i++) {
+            starts[(turns[i].time - first) >> shift & 0xFF]++;
+        }
+        for (uint32_t i = 0; i < 256; i++) {
+            const uint32_t taken = starts[i];
+            starts[i] = start;
+            start += taken;
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            beside[starts[(turns[i].time - first) >> shift & 0xFF]++] = turns[i];
         }
         gn_turn *sorted = beside;
         beside = turns;
         turns = sorted;
     }
     return turns;
+}
+
+/* ---- at one time: runs by insertion, then merged ---- */
+
+static void sort_run(sequencer *all, uint32_t *order, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        const uint32_t index = order[i];
+        size_t at = i;
+        while (at > 0 && precedes(all, index, order[at - 1])) {
+            order[at] = order[at - 1];
+            at--;
+        }
+        order[at] = index;
+    }
+}
+
+static void merge(sequencer *all, const uint32_t *left, const uint32_t *middle, const uint32_t *end, uint32_t *to)
+{
+    const uint32_t *right = middle;
+    while (left < middle && right < end) {
+        *to++ = precedes(all, *right, *left) ? *right++ : *left++;
+    }
+    memcpy(to, left, (size_t)(middle - left) * sizeof *to);
+    memcpy(to + (middle - left), right, (size_t)(end - right) * sizeof *to);
+}
+
+/* Sort events of one time, with as much room for them beside. */
+static void sort_equals(sequencer *all, uint32_t *order, size_t count, uint32_t *beside)
+{
+    uint32_t *from = order, *to = beside;
+    for (size_t at = 0; at < count; at += RUN_SIZE) {
+        sort_run(all, order + at, count - at < RUN_SIZE ? count - at : RUN_SIZE);
+    }
+    for (size_t width = RUN_SIZE; width < count; width *= 2) {
+        for (size_t low = 0; low < count; low += 2 * width) {
+            const size_t middle = count - low < width ? count : low + width;
+            const size_t high = count - low < 2 * width ? count : low + 2 * width;
+            merge(all, from + low, from + middle, from + high, to + low);
+        }
+        uint32_t *sorted = to;
+        to = from;
+        from = sorted;
+    }
+    if (from != order) {
+        memcpy(order, from, count * sizeof *order);
+    }
+}
+
+/* ---- all of them ---- */
+
+static bool is_absorb(const uint8_t *text, const gn_event *event)
+{
+    const uint8_t *stream = text + event->stream_at;
+    return event->own != 0 && event->stream_size == 3 && lower(stream[0]) == 'g' && lower(stream[1]) == 'i' &&
+           lower(stream[2]) == 't';
+}
+
+/* Order the events that were absorbed, or those that were not; returns behind the last. */
+static uint32_t *put_sorted(sequencer *all, bool absorbed, gn_turn *turns, uint32_t *order)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < all->count; i++) {
+        if (is_absorb(all->text, &all->events[i]) == absorbed) {
+            turns[count++] = (gn_turn){(uint64_t)all->events[i].utc_us ^ (uint64_t)1 << 63, i};
+        }
+    }
+    gn_turn *beside = turns + all->count;
+    const gn_turn *sorted = sort_times(turns, beside, count);
+    uint32_t *room = (uint32_t *)(void *)(sorted == turns ? beside : turns);
+    for (uint32_t i = 0; i < count; i++) {
+        order[i] = sorted[i].index;
+    }
+    for (uint32_t from = 0, to; from < count; from = to) {
+        for (to = from + 1; to < count && sorted[to].time == sorted[from].time; to++) {
+        }
+        if (to - from > 1) {
+            sort_equals(all, order + from, to - from, room);
+        }
+    }
+    return order + count;
 }
 
 int gn_sequence(gn_fold *fold, const uint8_t *text, const gn_event *events, uint32_t count, uint32_t **order,
@@ -202,15 +268,9 @@ int gn_sequence(gn_fold *fold, const uint8_t *text, const gn_event *events, uint
     if (turns == NULL || *order == NULL) {
         return GN_NO_MEMORY;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        const uint8_t *stream = text + events[i].stream_at;
-        bool is_absorb = events[i].own != 0 && events[i].stream_size == 3 && lower(stream[0]) == 'g' &&
-                         lower(stream[1]) == 'i' && lower(stream[2]) == 't';
-        turns[i] = (gn_turn){.utc_us = events[i].utc_us, .index = i, .is_absorb = is_absorb};
-    }
-    const gn_turn *sorted = sort_turns(&all, turns, turns + count);
-    for (uint32_t i = 0; i < count; i++) {
-        (*order)[i] = sorted[i].index;
+    const uint32_t *absorbed = put_sorted(&all, false, turns, *order);
+    if (absorbed < *order + count) {
+        put_sorted(&all, true, turns, *order + (absorbed - *order));
     }
     *event_at = all.failed_event;
     *position = all.failed_at;
