@@ -179,6 +179,11 @@ static bool unpack_body(gn_fold *fold, const gn_document *document, gn_entity *e
     return true;
 }
 
+static gn_cell run_cell(const uint8_t *from, const uint8_t *to)
+{
+    return (gn_cell){.as.text = from, .size = (uint32_t)(to - from), .kind = GN_TEXT};
+}
+
 bool gn_object_open(gn_fold *fold, gn_entity *entity)
 {
     const gn_document *document = &fold->program.documents[entity->document];
@@ -199,33 +204,29 @@ bool gn_object_open(gn_fold *fold, gn_entity *entity)
     const uint8_t *end = entity->body.as.text + entity->body.size - 1;
     const uint8_t *run_from = at, *run_to = at;
     uint32_t next = 0;
-    while (at < end) {
+    while (at < end && next < count) {
         const uint8_t *key_end = gn_skip_string(at + 1, end);
         const uint8_t *value_end = gn_skip(key_end + 1, end);
         gn_name key = {at + 1, (uint32_t)(key_end - at - 2)};
         int order = -1;
         while (next < count && (order = gn_name_key_compare(document->slots.names[next], key)) < 0) {
-            *gn_object_run(object, next) =
-                (gn_cell){.as.text = run_from, .size = (uint32_t)(run_to - run_from), .kind = GN_TEXT};
+            *gn_object_run(object, next++) = run_cell(run_from, run_to);
             run_from = run_to = at;
-            next++;
         }
+        at = value_end < end ? value_end + 1 : value_end;
         if (next < count && order == 0) {
-            *gn_object_run(object, next) =
-                (gn_cell){.as.text = run_from, .size = (uint32_t)(run_to - run_from), .kind = GN_TEXT};
-            *gn_object_slot(object, next) = gn_cell_of((gn_name){key_end + 1, (uint32_t)(value_end - key_end - 1)});
-            next++;
-            run_from = run_to = value_end < end ? value_end + 1 : value_end;
+            *gn_object_run(object, next) = run_cell(run_from, run_to);
+            *gn_object_slot(object, next++) = gn_cell_of((gn_name){key_end + 1, (uint32_t)(value_end - key_end - 1)});
+            run_from = run_to = at;
         } else {
             run_to = value_end;
         }
-        at = value_end < end ? value_end + 1 : value_end;
     }
-    for (; next <= count; next++) {
-        *gn_object_run(object, next) =
-            (gn_cell){.as.text = run_from, .size = (uint32_t)(run_to - run_from), .kind = GN_TEXT};
-        run_from = run_to;
+    for (; next < count; next++) {
+        *gn_object_run(object, next) = run_cell(run_from, run_to);
+        run_from = run_to = at;
     }
+    *gn_object_run(object, count) = run_cell(run_from, end); /* what is behind the last slot is not read */
     /* Opening changes no meaning, so it needs no undo; an older body restored by one is simply opened again. */
     entity->body = (gn_cell){.as.object = object, .kind = GN_OPEN};
     return true;
