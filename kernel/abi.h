@@ -60,7 +60,7 @@ uint32_t gn_crc32c(uint32_t crc, const uint8_t *data, uint64_t size);
 
 typedef struct gn_fold gn_fold;
 
-/* Bytes behind the end of a buffer of events that may be read; what they hold does not matter. */
+/* Bytes behind the end of a buffer of events or rows that may be read; what they hold does not matter. */
 enum { GN_TEXT_SLACK = 64 };
 
 /* A delta of one frame. Offsets into one buffer; body is canonical compact JSON. */

@@ -20,11 +20,9 @@
 #define BLOCK_SIZE_LARGEST (PAGE_SIZE_HUGE - sizeof(gn_block))
 
 struct gn_block {
-    gn_block *next;
+    _Alignas(GN_LINE_SIZE) gn_block *next;
     size_t size;            /* of the bytes behind this header */
 };
-
-_Static_assert(sizeof(gn_block) == 16, "what follows the header is aligned as malloc's result is");
 
 static uint8_t *block_bytes(gn_block *block)
 {
@@ -46,6 +44,11 @@ static size_t page_end(size_t whole)
 {
     const size_t page = whole < PAGE_SIZE_HUGE ? PAGE_SIZE_LARGEST : PAGE_SIZE_HUGE;
     return (whole + page - 1) / page * page;
+}
+
+static size_t line_end(size_t whole)
+{
+    return (whole + GN_LINE_SIZE - 1) / GN_LINE_SIZE * GN_LINE_SIZE;
 }
 
 /* Pages, beginning where a huge one does if they fill one; NULL when the machine has none left. */
@@ -77,7 +80,7 @@ static gn_block *new_block(size_t bytes)
     if (whole < bytes || whole > SIZE_MAX / 2) {
         return NULL;
     }
-    gn_block *block = is_mapped(whole) ? map_pages(page_end(whole)) : malloc(whole);
+    gn_block *block = is_mapped(whole) ? map_pages(page_end(whole)) : aligned_alloc(GN_LINE_SIZE, line_end(whole));
     if (block == NULL) {
         return NULL;
     }

@@ -1,7 +1,46 @@
-/* Memory kept bounded: what lives is copied together when much of what the state's arena holds is past. */
+/* Memory kept bounded: what lives is copied together when most of what the state's arena holds is past.
+ *
+ * Copying closes every entity, and the next writes open them again; so what lives is added up first. */
 #include "state.h"
 
 #define COMPACT_SLACK ((uint64_t)16 << 20)
+
+/* ---- what lives ---- */
+
+static uint64_t cell_size(const gn_cell *cell)
+{
+    return cell->kind == GN_TEXT || cell->kind == GN_PACKED ? cell->size : 0;
+}
+
+static uint64_t live_entity(const gn_document *document, const gn_entity *entity)
+{
+    uint64_t size = gn_entity_size(document, entity->key_size) + cell_size(&entity->body);
+    if (entity->body.kind == GN_OPEN) {
+        const gn_object *object = entity->body.as.object;
+        for (uint32_t i = 0; i < 2 * object->slot_count + 1; i++) {
+            size += cell_size(&object->cells[i]);
+        }
+    }
+    return size;
+}
+
+/* Bytes of the state's arena that a copy of it would have. */
+static uint64_t live_size(const gn_fold *fold)
+{
+    uint64_t size = 0;
+    for (uint32_t i = 0; i < fold->program.document_count; i++) {
+        const gn_document *document = &fold->program.documents[i];
+        size += (uint64_t)document->bucket_count * sizeof *document->table +
+                (uint64_t)document->entity_room * sizeof(gn_entity *);
+        size += document->single == NULL ? 0 : live_entity(document, document->single);
+        for (uint32_t j = 0; j < document->entity_count; j++) {
+            size += live_entity(document, document->entities[j]);
+        }
+    }
+    return size;
+}
+
+/* ---- copying it ---- */
 
 /* The cell's bytes in another arena; closed: an open object becomes text again. */
 static bool move_cell(gn_fold *fold, const gn_document *document, gn_arena *to, gn_cell *cell)
@@ -43,7 +82,7 @@ static bool move_document(gn_fold *fold, gn_fold *to, const gn_document *documen
     *copy = *document;
     copy->table = NULL;
     copy->entities = NULL;
-    copy->table_size = copy->entity_count = copy->entity_room = 0;
+    copy->bucket_count = copy->entity_count = copy->entity_room = 0;
     if (document->single != NULL) {
         copy->single = move_entity(fold, to, document, document->single);
         if (copy->single == NULL) {
@@ -53,7 +92,7 @@ static bool move_document(gn_fold *fold, gn_fold *to, const gn_document *documen
     for (uint32_t i = 0; i < document->entity_count; i++) {
         gn_arena_reset(&fold->call);
         gn_entity *entity = move_entity(fold, to, document, document->entities[i]);
-        uint64_t hash = entity == NULL ? 0 : gn_hash(&to->hash_keys, entity->document, gn_entity_key(entity));
+        uint64_t hash = entity == NULL ? 0 : gn_hash(&to->hash_keys, gn_entity_key(entity));
         if (entity == NULL || !gn_state_add(to, copy, entity, hash)) {
             return false;
         }
@@ -65,6 +104,10 @@ static bool move_document(gn_fold *fold, gn_fold *to, const gn_document *documen
 void gn_state_compact(gn_fold *fold)
 {
     if (fold->state.size < 2 * fold->compacted_size + COMPACT_SLACK) {
+        return;
+    }
+    fold->compacted_size = live_size(fold);
+    if (fold->state.size < 2 * fold->compacted_size) {
         return;
     }
     gn_fold copy = *fold;
@@ -81,7 +124,6 @@ void gn_state_compact(gn_fold *fold)
         gn_arena_close(&fold->state);
         memset(fold->given_back, 0, sizeof fold->given_back);
         fold->state = copy.state;
-        fold->compacted_size = fold->state.size;
     } else {
         gn_arena_close(&copy.state);
         fold->compacted_size = fold->state.size;

@@ -19,33 +19,28 @@ typedef struct reader {
     gn_expected spare;      /* what is known of a key that is too long to be learned */
 } reader;
 
+static inline gn_span other_span(const uint8_t *start, const uint8_t *from, const uint8_t *to)
+{
+    return (gn_span){.at = (uint32_t)(from - start) & INT32_MAX, .size = (uint32_t)(to - from)};
+}
+
+/* The same of a plain string. */
+static inline gn_span plain_span(const uint8_t *start, const uint8_t *from, const uint8_t *to)
+{
+    return (gn_span){.at = (uint32_t)(from - start) & INT32_MAX, .is_plain = 1, .size = (uint32_t)(to - from)};
+}
+
 static inline gn_span span_of(const reader *in, const uint8_t *from, const uint8_t *to)
 {
-    return (gn_span){.at = (uint32_t)(from - in->scan.start) & INT32_MAX, .size = (uint32_t)(to - from)};
+    return other_span(in->scan.start, from, to);
 }
 
 /* ---- keys ---- */
 
-/* Which bytes at `at` differ from the expected ones, a bit each. */
+/* Which bytes at `at` are not the expected ones, a bit each. */
 static inline uint32_t difference(const gn_expected *expected, const uint8_t *at)
 {
-#if defined(__SSE2__)
-    const __m128i *there = (const __m128i *)(const void *)at;
-    const __m128i *text = (const __m128i *)(const void *)expected->text;
-    const __m128i low = _mm_cmpeq_epi8(_mm_loadu_si128(there), _mm_loadu_si128(text));
-    uint32_t same = (uint32_t)_mm_movemask_epi8(low);
-    if (expected->quote_bit > 0xFFFF) {
-        const __m128i high = _mm_cmpeq_epi8(_mm_loadu_si128(there + 1), _mm_loadu_si128(text + 1));
-        same |= (uint32_t)_mm_movemask_epi8(high) << 16;
-    }
-    return ~same;
-#else
-    uint32_t differs = 0;
-    for (uint32_t i = 0; i <= expected->size; i++) {
-        differs |= (uint32_t)(at[i] != expected->text[i]) << i;
-    }
-    return differs;
-#endif
+    return ~gn_equal_bytes(expected->text, at, expected->string_mask);
 }
 
 static gn_key expected_key(const gn_expected *expected)
@@ -67,12 +62,12 @@ static const gn_want *find_want(const gn_shape *shape, const gn_key *key)
 static gn_expected expect(const gn_shape *shape, const gn_key *key, const gn_want *want)
 {
     const uint32_t size = key->text.size + 3;
-    gn_expected expected = {.size = size, .want = want, .quote_bit = 1};
+    gn_expected expected = {.size = size, .want = want, .string_mask = UINT32_MAX};
     expected.slot = want == NULL || want->slot == GN_NONE ? shape->slot_count : want->slot;
     expected.is_plain = want == NULL || (want->source == GN_NONE && want->below == NULL);
     if (size < GN_EXPECTED_SIZE) {
         expected.key_mask = UINT32_MAX >> (GN_EXPECTED_SIZE - size);
-        expected.quote_bit = (uint32_t)1 << size;
+        expected.string_mask = expected.key_mask << 1 | 1;
         memcpy(expected.text, key->text.bytes - 1, size - 1);
         expected.text[size - 1] = ':';
         expected.text[size] = expected.is_plain ? '"' : 0; /* what is not plain goes the long way: no byte is 0 there */
@@ -80,18 +75,16 @@ static gn_expected expect(const gn_shape *shape, const gn_key *key, const gn_wan
     return expected;
 }
 
-/* A key taken: what is known of it, which may come next, and what is behind its colon; value NULL on failure. */
-typedef struct taken {
-    const gn_expected *expected;
-    const gn_expected *next;
-    const uint8_t *value;
-} taken;
-
-/* Expect the key from now on, in its place; a list that is full begins anew with it. */
-static taken learn(reader *in, gn_shape *shape, const gn_expected *next, const gn_key *key, const uint8_t *value)
+/* Expect the key from now on, in its place; a list that is full begins anew with it. Of one too long for that what is
+ * known is in in->spare. */
+static const gn_expected *learn(reader *in, gn_shape *shape, const gn_expected *next, const gn_key *key)
 {
     gn_expected *at = shape->expected + (next - shape->expected);
     gn_expected *end = shape->expected + shape->expected_count;
+    in->spare = expect(shape, key, find_want(shape, key));
+    if (in->spare.key_mask == 0) {
+        return &in->spare;
+    }
     while (at < end) {
         const gn_key other = expected_key(at);
         if (gn_key_order(&other, key) > 0) {
@@ -99,37 +92,105 @@ static taken learn(reader *in, gn_shape *shape, const gn_expected *next, const g
         }
         at++;
     }
-    const gn_expected expected = expect(shape, key, find_want(shape, key));
-    if (expected.key_mask == 0) {
-        in->spare = expected;
-        return (taken){&in->spare, at, value};
-    }
     if (shape->expected_count == GN_EXPECTED_MAX) {
-        shape->expected_count = 0;
-        at = end = shape->expected;
+        at = shape->expected;
+        *at = *end;
+        end = at;
     }
-    memmove(at + 1, at, (size_t)(end - at) * sizeof *at);
-    *at = expected;
-    shape->expected_count++;
-    return (taken){at, at + 1, value};
+    memmove(at + 1, at, (size_t)(end + 1 - at) * sizeof *at);
+    *at = in->spare;
+    shape->expected_count = (uint32_t)(end - shape->expected) + 1;
+    return at;
 }
 
-/* A key that was not expected, checked and learned; `previous` is the key before it, from its quote, or NULL. */
-static GN_COLD taken take_other_key(reader *in, const uint8_t *at, gn_shape *shape, const gn_expected *next,
-                                    const uint8_t *previous)
+/* A key that was not expected, checked and learned; `previous` is the key before it, bytes NULL if there is none. NULL on
+ * failure. */
+static GN_COLD const gn_expected *take_other_key(reader *in, const uint8_t *at, gn_shape *shape,
+                                                 const gn_expected *next, gn_key previous)
 {
-    gn_key key = {.text.bytes = NULL};
-    if (previous != NULL) {
-        const uint8_t *end = gn_skip_string(previous + 1, in->scan.end);
-        key = gn_key_of((gn_name){previous + 1, (uint32_t)(end - previous - 2)}, in->scan.end);
+    return gn_check_key(&in->scan, at, &previous) == NULL ? NULL : learn(in, shape, next, &previous);
+}
+
+/* What is known of a key that is not the next one expected: one of those behind it, or another. `spare_key` is the key
+ * before it from its quote, if that one was too long to be expected, or NULL. */
+static GN_NO_INLINE const gn_expected *find_expected(reader *in, const uint8_t *at, gn_shape *shape,
+                                                     const gn_expected *next, const uint8_t *spare_key)
+{
+    const gn_expected *const first = next, *const stop = shape->expected + shape->expected_count;
+    gn_key previous = {.text.bytes = NULL};
+    while (next < stop && (difference(next, at) & next->key_mask) != 0) {
+        next++;
     }
-    const uint8_t *value = gn_check_key(&in->scan, at, &key);
-    return value == NULL ? (taken){NULL, NULL, NULL} : learn(in, shape, next, &key, value);
+    if (next < stop) {
+        return next;
+    }
+    if (spare_key != NULL) {
+        const uint8_t *end = gn_skip_string(spare_key + 1, in->scan.end);
+        previous = gn_key_of((gn_name){spare_key + 1, (uint32_t)(end - spare_key - 2)}, in->scan.end);
+    } else if (first > shape->expected) {
+        previous = expected_key(first - 1);
+    }
+    return take_other_key(in, at, shape, first, previous);
+}
+
+/* ---- members as they are expected ---- */
+
+/* Where a plain string ends, or may not go on as one; `at` is behind its opening quote. */
+static GN_INLINE const uint8_t *plain_string_end(const uint8_t *at, const uint8_t *end)
+{
+#if defined(__SSE2__)
+    uint64_t specials;
+    while ((specials = gn_specials(at)) == 0) {
+        at += 16;
+        if (at >= end) {
+            return end;
+        }
+    }
+    return at + __builtin_ctzll(specials);
+#else
+    return gn_plain_end(at, end);
+#endif
+}
+
+/* Where reading came to: at the separator in front of a member, or behind the last one, and what is expected next. */
+typedef struct point {
+    const uint8_t *at;
+    const gn_expected *next;
+} point;
+
+/* Note the members that come as expected and whose value is a plain string or a small number: nearly all. `from` is at
+ * the brace or comma in front of the first. */
+static GN_NO_INLINE point scan_plain_members(point from, gn_span *slots, const uint8_t *start, const uint8_t *end)
+{
+    const gn_expected *next = from.next;
+    const uint8_t *at = from.at;
+    for (;;) {
+        const uint32_t differs = difference(next, at + 1);
+        const uint8_t *const value = at + 1 + next->size, *behind;
+        if ((differs & next->string_mask) == 0) {
+            behind = plain_string_end(value + 1, end);
+            if (*behind++ != '"') {
+                break;
+            }
+            slots[next->slot] = plain_span(start, value, behind);
+        } else {
+            if ((differs & next->key_mask) != 0 || !next->is_plain || (behind = gn_small_number_end(value)) == NULL) {
+                break;
+            }
+            slots[next->slot] = other_span(start, value, behind);
+        }
+        next++;
+        at = behind;
+        if (*at != ',' || at >= end) {
+            break;
+        }
+    }
+    return (point){at, next};
 }
 
 /* ---- values ---- */
 
-static const uint8_t *scan_object(reader *in, const uint8_t *at, gn_shape *shape, gn_span *slots, uint32_t depth);
+static inline const uint8_t *scan_object(reader *in, const uint8_t *at, gn_shape *shape, gn_span *slots, uint32_t depth);
 
 /* Twice the room for items, their spans cleared; false when memory ends. */
 static bool more_items(reader *in, gn_items *items)
@@ -215,6 +276,9 @@ static const uint8_t *scan_other(reader *in, const uint8_t *at, const gn_want *w
                                  gn_span *slots, uint32_t depth)
 {
     const uint8_t *value = at;
+    if (at >= in->scan.end) {
+        return gn_scan_fail_byte(&in->scan, at);
+    }
     if (want != NULL && want->source != GN_NONE) {
         at = scan_source(in, at, want);
     } else if (want != NULL && want->below != NULL && at < in->scan.end && *at == '{') {
@@ -237,101 +301,60 @@ static const uint8_t *scan_other(reader *in, const uint8_t *at, const gn_want *w
     return at;
 }
 
-/* Behind a plain string, of which `at` is behind the opening quote; NULL for others, which scan_other takes. */
-static inline const uint8_t *plain_string_end(const uint8_t *at, const uint8_t *end)
+/* The rest of an object that begins at `first`, from where reading came to. */
+static GN_NO_INLINE const uint8_t *scan_rest(reader *in, const uint8_t *first, point now, gn_shape *shape,
+                                             gn_span *slots, uint32_t depth)
 {
-#if defined(__SSE2__)
-    uint32_t specials = 0;
-    while (at < end && (specials = gn_specials(at)) == 0) {
-        at += 16;
+    const uint8_t *const end = in->scan.end, *spare_key = NULL;
+    for (;;) {
+        const uint8_t *const key = now.at + 1;
+        const gn_expected *taken = now.next;
+        if ((difference(taken, key) & taken->key_mask) != 0) {
+            taken = find_expected(in, key, shape, taken, spare_key);
+            if (taken == NULL) {
+                return NULL;
+            }
+        }
+        if (taken != now.next && taken != &in->spare) {
+            now.next = taken; /* members are missing in front of it */
+        } else {
+            spare_key = taken == now.next ? NULL : key;
+            now.next += taken == now.next;
+            now.at = scan_other(in, key + taken->size, taken->want, key, slots, depth);
+            if (now.at == NULL) {
+                return NULL;
+            }
+            if (*now.at != ',' || now.at >= end) {
+                break;
+            }
+        }
+        const point then = scan_plain_members(now, slots, in->scan.start, end);
+        spare_key = then.at > now.at ? NULL : spare_key;
+        now = then;
+        if (now.at != first && (*now.at != ',' || now.at >= end)) {
+            break;
+        }
     }
-    at += specials == 0 ? 0 : __builtin_ctz(specials);
-#else
-    at = gn_plain_end(at, end);
-#endif
-    return at < end && *at == '"' ? at + 1 : NULL;
-}
-
-/* Behind a whole number of at most 8 digits, not 0, with a comma or a brace behind it; NULL for all else. */
-static inline const uint8_t *small_number_end(const uint8_t *at)
-{
-    const uint64_t ones = 0x0101010101010101u;
-    uint64_t digits;
-    memcpy(&digits, at, 8);
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    digits = __builtin_bswap64(digits);
-#endif
-    digits ^= ones * '0'; /* above 9 in the first byte that is no digit; a carry comes only from a byte behind one */
-    const uint64_t others = ((digits + ones * 0x76) | digits) & (ones * 0x80);
-    if (others == 0 || (others & 0xFF) != 0 || (digits & 0xFF) == 0) {
-        return NULL;
-    }
-    at += __builtin_ctzll(others) / 8;
-    return *at == ',' || *at == '}' ? at : NULL;
-}
-
-/* A value noted in its slot; `plain` where it is a plain string. */
-static inline void note(const reader *in, gn_span *slot, const uint8_t *value, const uint8_t *behind, bool plain)
-{
-    slot->at = (uint32_t)(value - in->scan.start) & INT32_MAX;
-    slot->is_plain = plain;
-    slot->size = (uint32_t)(behind - value);
+    return now.at < end && *now.at == '}' ? now.at + 1 : gn_scan_fail_byte(&in->scan, now.at);
 }
 
 /* One object: note the members that shape names in slots, and of those that nobody names the last one behind them.
  * depth counts the shapes, which the rules bound. */
-static const uint8_t *scan_object(reader *in, const uint8_t *at, gn_shape *shape, gn_span *slots, uint32_t depth)
+static inline const uint8_t *scan_object(reader *in, const uint8_t *at, gn_shape *shape, gn_span *slots, uint32_t depth)
 {
-    const uint8_t *const end = in->scan.end, *key = NULL;
-    const gn_expected *next = shape->expected, *stop = next + shape->expected_count;
+    const uint8_t *const end = in->scan.end;
     assert(*at == '{' && depth <= GN_NAME_SEGMENTS_MAX);
-    at++;
-    if (*at == '}' && at < end) {
-        return at + 1;
+    if (at[1] == '}' && at + 1 < end) {
+        return at + 2;
     }
-    for (;;) {
-        const gn_expected *const first = next, *expected = first;
-        uint32_t differs = UINT32_MAX;
-        while (expected < stop && ((differs = difference(expected, at)) & expected->key_mask) != 0) {
-            expected++;
-        }
-        const uint8_t *value = at + expected->size;
-        next = expected + 1;
-        if (expected == stop) {
-            const taken other = take_other_key(in, at, shape, first, key);
-            if (other.value == NULL) {
-                return NULL;
-            }
-            differs = UINT32_MAX;
-            expected = other.expected;
-            next = other.next;
-            value = other.value;
-            stop = shape->expected + shape->expected_count;
-        }
-        key = at;
-        const uint8_t *behind = NULL;
-        if ((differs & expected->quote_bit) == 0) {
-            behind = plain_string_end(value + 1, end);
-            if (behind != NULL) {
-                note(in, &slots[expected->slot], value, behind, behind - value > 2);
-            }
-        } else if (expected->is_plain) {
-            behind = small_number_end(value);
-            if (behind != NULL) {
-                note(in, &slots[expected->slot], value, behind, false);
-            }
-        }
-        if (behind == NULL) {
-            behind = scan_other(in, value, expected->want, key, slots, depth);
-            if (behind == NULL) {
-                return NULL;
-            }
-        }
-        at = behind + 1;
-        if (behind >= end || *behind != ',') {
-            return behind < end && *behind == '}' ? at : gn_scan_fail_byte(&in->scan, behind);
-        }
+    const point now = scan_plain_members((point){at, shape->expected}, slots, in->scan.start, end);
+    if (*now.at == '}' && now.at < end) {
+        return now.at + 1;
     }
+    if (now.at != at && (*now.at != ',' || now.at >= end)) {
+        return gn_scan_fail_byte(&in->scan, now.at);
+    }
+    return scan_rest(in, at, now, shape, slots, depth);
 }
 
 int gn_scan_delta(gn_arena *arena, gn_program *program, const uint8_t *body, size_t size, gn_delta *delta,

@@ -179,7 +179,7 @@ class Fold:
             packed += _ROW.pack(at, at + len(key), len(key), size, index, body is None)
             parts += (key, body or b"")
             at += len(key) + size
-        text = b"".join(parts)
+        text = b"".join((*parts, SLACK))
         position = ffi.new("uint64_t *")
         self._calls += 1
         status = lib.gn_fold_load(

@@ -1,8 +1,8 @@
 /* The hash of an entity's key: keyed, because who writes deltas chooses the keys.
  *
- * Up to GN_HASH_WORDS words are hashed by multiplication, sum(word[i] * key[i]) modulo 2^128, of which the upper
- * half counts: pairwise independent whatever the words, for keys that nobody knows (Lemire and Kaser, "Strongly
- * universal string hashing is fast", section 3). Longer ones go through SipHash-1-3 (Aumasson and Bernstein,
+ * Up to GN_HASH_WORDS words are hashed by multiplication, a number for the size + sum(word[i] * key[i]) modulo 2^128,
+ * of which the upper half counts: pairwise independent whatever the words, for keys that nobody knows (Lemire and
+ * Kaser, "Strongly universal string hashing is fast", section 3). Longer ones go through SipHash-1-3 (Aumasson and Bernstein,
  * "SipHash: a fast short-input PRF"), which makes the multipliers from the seed as well. */
 #include "state.h"
 
@@ -61,22 +61,32 @@ static uint64_t sip(const uint64_t key[2], uint64_t tweak, gn_name text)
     return a ^ b ^ c ^ d;
 }
 
+/* One of the numbers that the seed gives; `tweak` sets them apart from what keys give. */
+static gn_uint128 number_of(const uint64_t key[2], uint64_t index)
+{
+    const uint64_t tweak = 1;
+    uint64_t halves[2];
+    for (uint64_t i = 0; i < 2; i++) {
+        const uint64_t counter = 2 * index + i;
+        uint8_t bytes[8];
+        memcpy(bytes, &counter, 8);
+        halves[i] = sip(key, tweak, (gn_name){bytes, 8});
+    }
+    return (gn_uint128)halves[0] << 64 | halves[1];
+}
+
 void gn_hash_open(gn_hash_keys *keys, const uint8_t seed[16])
 {
-    uint64_t words[2 * (GN_HASH_WORDS + 2)];
     memcpy(keys->sip, seed, sizeof keys->sip);
-    for (uint64_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        uint8_t counter[8];
-        memcpy(counter, &i, 8);
-        words[i] = sip(keys->sip, UINT64_MAX, (gn_name){counter, 8}); /* no document has that number */
+    for (uint32_t i = 0; i < GN_HASH_WORDS; i++) {
+        keys->words[i] = number_of(keys->sip, i);
     }
-    keys->first = (gn_uint128)words[0] << 64 | words[1];
-    for (uint32_t i = 0; i <= GN_HASH_WORDS; i++) {
-        keys->words[i] = (gn_uint128)words[2 * i + 2] << 64 | words[2 * i + 3];
+    for (uint32_t i = 0; i <= 8 * GN_HASH_WORDS; i++) {
+        keys->sizes[i] = number_of(keys->sip, GN_HASH_WORDS + i);
     }
 }
 
-uint64_t gn_hash_long(const gn_hash_keys *keys, uint32_t document, gn_name key)
+uint64_t gn_hash_long(const gn_hash_keys *keys, gn_name key)
 {
-    return sip(keys->sip, document, key);
+    return sip(keys->sip, 0, key);
 }

@@ -5,6 +5,7 @@
  * gn_delta_needs. */
 #include "unit.h"
 
+#define ENTITIES_AHEAD 2u   /* deltas whose entities are asked for before one runs */
 #define TEXT_AHEAD 1024u    /* bytes of a delta that are asked for ahead; the machine goes on by itself */
 
 static bool is_there(const gn_work *work, const gn_items *items)
@@ -232,10 +233,13 @@ int gn_deltas_run(gn_fold *fold, const uint8_t *text, const gn_event *events, co
             return status;
         }
     }
-    for (uint32_t i = 0; i < size; i++) {
+    for (uint32_t i = 0; i < size && i < ENTITIES_AHEAD; i++) {
         gn_lookup_prefetch(&works[i]);
     }
     for (uint32_t i = 0; i < size; i++) {
+        if (size - i > ENTITIES_AHEAD) {
+            gn_lookup_prefetch(&works[i + ENTITIES_AHEAD]);
+        }
         int status = run_prepared(&works[i]);
         if (status != GN_OK) {
             *failed = order[i];

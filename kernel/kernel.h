@@ -17,12 +17,18 @@ extern "C" {
 
 #include "abi.h"
 
-/* Off the way that nearly all input takes: not worth a register or a line of cache there. */
+/* Cold: off the way that nearly all input takes, not worth a register or a line of cache there. */
 #if defined(__GNUC__)
 #define GN_COLD __attribute__((noinline, cold))
+#define GN_NO_INLINE __attribute__((noinline))
+#define GN_INLINE inline __attribute__((always_inline))
 #else
 #define GN_COLD
+#define GN_NO_INLINE
+#define GN_INLINE inline
 #endif
+
+#define GN_LINE_SIZE 64u    /* of the caches: blocks of memory begin with one */
 
 /* ---- arena.c: the only malloc ----
  *

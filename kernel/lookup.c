@@ -9,54 +9,64 @@
 #define LOOKUPS_MAX 4096u   /* of one delta; the units of a larger one look up when they come */
 
 /* The key that a reference gives, when its first field that is present is a plain string or a number. */
-static inline bool plain_key(const gn_work *work, const gn_reference *reference, gn_name *key)
+static bool plain_key(const gn_work *work, const gn_reference *reference, gn_name *key)
 {
     for (uint32_t i = 0; i < reference->count && reference->alternatives[i].kind == GN_REF_FIELD; i++) {
         const gn_span span = work->slots[reference->alternatives[i].slot];
         const uint8_t *bytes = work->delta.body + span.at;
-        if (span.is_plain) {
+        if (span.is_plain && span.size > 2) {
             *key = (gn_name){bytes + 1, span.size - 2};
             return true;
         }
-        if (span.size > 0 && *bytes != 'n') {
-            *key = (gn_name){bytes, span.size};
+        *key = (gn_name){bytes, span.size};
+        if (gn_is_present(*key)) {
             return (uint8_t)(*bytes - '0') < 10;
         }
     }
     return false;
 }
 
-static GN_COLD bool other_key(gn_work *work, const gn_rule *rule, const gn_rule_entity *entity, gn_name *key,
-                              bool *missing)
+/* Name any key; its bytes are NULL where it names no entity. False when memory ends. A key found in a document with a
+ * root may not be `@`, which only the rules can write out. */
+static GN_NO_INLINE bool name_key(gn_work *work, const gn_rule *rule, const gn_rule_entity *entity, gn_lookup *lookup)
 {
-    *missing = false;
+    bool missing = false;
+    gn_name *key = &lookup->key;
     if (entity->reference == NULL) {
-        return gn_key_text(work, rule, key, missing);
+        if (!gn_key_text(work, rule, key, &missing)) {
+            return false;
+        }
+    } else if (!plain_key(work, entity->reference, key)) {
+        if (!gn_reference_text(work, entity->reference, key) || !gn_plain_text(work, *key, key, &missing)) {
+            return false;
+        }
     }
-    return gn_reference_text(work, entity->reference, key) && gn_plain_text(work, *key, key, missing);
+    lookup->is_at = !missing && key->size == 1 && key->bytes[0] == '@' && entity->document->has_root;
+    if (missing || lookup->is_at) {
+        *key = (gn_name){NULL, 0};
+    }
+    return true;
 }
 
-/* One key, named, hashed, its slot asked for. A key found in a document with a root may not be `@`, which only the
- * rules can write out. */
-static inline bool look_up(gn_work *work, const gn_rule *rule, const gn_rule_entity *entity, gn_lookup *lookup)
+/* One key, named, hashed, its slot asked for; most are a string of some length in the field that comes first. */
+static GN_INLINE bool look_up(gn_work *work, const gn_rule *rule, const gn_rule_entity *entity, gn_lookup *lookup)
 {
-    const gn_document *document = &work->fold->program.documents[entity->document];
-    gn_name key;
-    bool missing = false;
-    if ((entity->reference == NULL || !plain_key(work, entity->reference, &key)) &&
-        !other_key(work, rule, entity, &key, &missing)) {
-        return false;
+    gn_span span = {0};
+    if (entity->slot != GN_NONE) {
+        span = work->slots[entity->slot];
     }
     lookup->document = entity->document;
     lookup->entity = NULL;
-    lookup->is_at = !missing && key.size == 1 && key.bytes[0] == '@' && document->has_root;
-    if (missing || lookup->is_at) {
-        lookup->key = (gn_name){NULL, 0};
+    if (span.is_plain && span.size > 3) {
+        lookup->key = (gn_name){work->delta.body + span.at + 1, span.size - 2};
+        lookup->is_at = false;
+    } else if (!name_key(work, rule, entity, lookup)) {
+        return false;
+    } else if (lookup->key.bytes == NULL) {
         return true;
     }
-    lookup->key = key;
-    lookup->hash = gn_hash(&work->fold->hash_keys, entity->document, key);
-    gn_state_prefetch(document, lookup->hash);
+    lookup->hash = gn_hash(&work->fold->hash_keys, lookup->key);
+    gn_state_prefetch(lookup->document, lookup->hash);
     return true;
 }
 
@@ -94,7 +104,7 @@ bool gn_lookup_delta(gn_work *work)
     if (lookups == NULL) {
         return false;
     }
-    uint32_t next = 0;
+    gn_lookup *next = lookups;
     for (uint32_t i = 0; i < program->rule_count; i++) {
         const gn_rule *rule = &program->rules[i];
         const gn_items *items = rule->source == GN_NONE ? NULL : &work->delta.items[rule->source];
@@ -104,23 +114,24 @@ bool gn_lookup_delta(gn_work *work)
             if (!gn_work_picks(work, rule)) {
                 continue;
             }
-            if (!gn_lookup_unit(work, rule, lookups + next)) {
-                return false;
+            for (uint32_t k = 0; k < rule->lookup_count; k++) {
+                if (!look_up(work, rule, &rule->entities[k], next++)) {
+                    return false;
+                }
             }
-            next += rule->lookup_count;
         }
     }
-    work->lookups = lookups;
-    work->lookup_count = next;
+    work->lookups = work->lookup_next = lookups;
+    work->lookup_count = (uint32_t)(next - lookups);
     return true;
 }
 
 void gn_lookup_prefetch(gn_work *work)
 {
-    for (uint32_t i = 0; i < work->lookup_count; i++) {
-        gn_lookup *lookup = &work->lookups[i];
+    gn_lookup *const end = work->lookups + work->lookup_count;
+    for (gn_lookup *lookup = work->lookups; lookup < end; lookup++) {
         if (lookup->key.bytes != NULL) {
-            lookup->entity = gn_state_prefetch_entity(&work->fold->program.documents[lookup->document], lookup->hash);
+            lookup->entity = gn_state_prefetch_entity(lookup->document, lookup->hash);
         }
     }
 }

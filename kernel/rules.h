@@ -60,7 +60,7 @@ typedef struct gn_expected {
     uint8_t text[GN_EXPECTED_SIZE]; /* zeros behind */
     const gn_want *want;    /* NULL: no rule names it */
     uint32_t key_mask;      /* a bit for each byte of the key and its colon; 0: too long to be expected */
-    uint32_t quote_bit;     /* of the quote behind them */
+    uint32_t string_mask;   /* the same with the quote behind them */
     uint32_t size;          /* of the key and its colon */
     uint32_t slot;          /* as in want; the one behind all others for what nobody names */
     bool is_plain;          /* its place is all that is wanted of it, if that */
@@ -71,7 +71,7 @@ struct gn_shape {
     gn_want *wants;
     uint32_t slot_count;    /* of the object around it all, once the program is decoded */
     uint32_t expected_count; /* keys that objects of this shape had lately, sorted; see delta.c */
-    gn_expected *expected;
+    gn_expected *expected;  /* behind the last of them one that no text is like */
 };
 
 typedef struct gn_alternative {
@@ -112,17 +112,19 @@ typedef struct gn_operation {
 typedef struct gn_step {
     bool is_plain;          /* false: there is no short way for it */
     uint8_t code;
+    uint16_t kind;          /* of cell that it goes with, enum gn_kind */
     uint32_t entity;        /* as in the operation; GN_NONE: the document's single one */
     uint32_t slot;
     int64_t step;           /* of inc */
-    const gn_reference *reference;  /* of max and min; NULL: the operation's literal */
+    uint32_t value_slot;    /* of max and min: of their reference's first alternative, or GN_NONE */
     const gn_operation *operation;
     const struct gn_document *document;
 } gn_step;
 #define GN_RULE_ENTITIES 8u
 typedef struct gn_rule_entity {
-    uint32_t document;
+    const struct gn_document *document;
     const gn_reference *reference;  /* that alone gives its key; NULL: the rule's keys do */
+    uint32_t slot;                  /* of the reference's first alternative; GN_NONE: that is no field */
 } gn_rule_entity;
 typedef struct gn_rule {
     uint32_t source;        /* GN_NONE: the delta itself */
@@ -171,12 +173,13 @@ typedef struct gn_term {
     gn_names where;
     gn_name literal;
 } gn_term;
-/* 64 bits of hash beside the entity: a table grows, and most keys that are not there are told, without a look at
- * the entities themselves. */
-struct gn_slot {
-    uint64_t hash;
-    gn_entity *entity;      /* NULL: free */
-};
+/* A line of the caches: entities with 64 bits of their hash, filled from the front. A table grows, and most keys that
+ * are not there are told, without a look at the entities themselves. */
+#define GN_BUCKET_SLOTS 4u
+typedef struct gn_bucket {
+    uint64_t hashes[GN_BUCKET_SLOTS];
+    gn_entity *entities[GN_BUCKET_SLOTS];   /* NULL: free */
+} gn_bucket;
 
 /* pack.c: the keys that a document's packed bodies hold as one byte. */
 typedef struct gn_packed_keys gn_packed_keys;
@@ -197,8 +200,8 @@ typedef struct gn_document {
     uint32_t term_count;
     uint32_t *terms;        /* that look at this document */
     gn_entity *single;      /* the record, or the members beside the root */
-    struct gn_slot *table;  /* of all others: open addressing, a power of two; small documents stay in the caches */
-    uint32_t table_size;
+    gn_bucket *table;       /* of all others: a key is in its bucket, or behind it if that is full; a power of two */
+    uint32_t bucket_count;
     gn_entity **entities;   /* the same in the order they came */
     uint32_t entity_count;
     uint32_t entity_room;

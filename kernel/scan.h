@@ -4,10 +4,6 @@
 
 #include "state.h"
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
 typedef struct gn_scanner {
     const uint8_t *start;
     const uint8_t *end;
@@ -33,10 +29,11 @@ const uint8_t *gn_scan_fail_byte(gn_scanner *scan, const uint8_t *at);
 static inline uint32_t gn_specials(const uint8_t *at)
 {
     const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-    const __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), slash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
-    /* Compared as signed, bytes from 0x80 lie below 0x20 too. */
-    const __m128i low = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
-    return (uint32_t)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, slash), low));
+    const __m128i slash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+    /* With one bit turned the quote, 0x22, joins the controls below 0x21, and nothing else does; compared as signed,
+     * bytes from 0x80 lie there too. */
+    const __m128i low = _mm_cmplt_epi8(_mm_xor_si128(bytes, _mm_set1_epi8(2)), _mm_set1_epi8(0x21));
+    return (uint32_t)_mm_movemask_epi8(_mm_or_si128(slash, low));
 }
 #endif
 
@@ -56,6 +53,24 @@ static inline const uint8_t *gn_plain_end(const uint8_t *at, const uint8_t *end)
         at++;
     }
     return at;
+}
+
+/* Behind a whole number of at most 8 digits, not 0, with a comma or a brace behind it; NULL for all else. */
+static inline const uint8_t *gn_small_number_end(const uint8_t *at)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t digits;
+    memcpy(&digits, at, 8);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    digits = __builtin_bswap64(digits);
+#endif
+    digits ^= ones * '0'; /* above 9 in the first byte that is no digit; a carry comes only from a byte behind one */
+    const uint64_t others = ((digits + ones * 0x76) | digits) & (ones * 0x80);
+    if (others == 0 || (others & 0xFF) != 0 || (digits & 0xFF) == 0) {
+        return NULL;
+    }
+    at += __builtin_ctzll(others) / 8;
+    return *at == ',' || *at == '}' ? at : NULL;
 }
 
 /* Each steps over what it checked and returns what is behind it, NULL on failure. */

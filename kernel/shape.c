@@ -3,10 +3,12 @@
 
 void gn_shape_open(gn_decoder *in, gn_shape *shape)
 {
-    shape->expected = gn_alloc_array(in->arena, GN_EXPECTED_MAX, sizeof *shape->expected);
+    shape->expected = gn_alloc_array(in->arena, GN_EXPECTED_MAX + 1, sizeof *shape->expected);
     if (shape->expected == NULL) {
         gn_decode_refuse(in, GN_NO_MEMORY);
+        return;
     }
+    shape->expected[0] = (gn_expected){.key_mask = UINT32_MAX, .string_mask = UINT32_MAX};
 }
 
 gn_name gn_shape_quoted(gn_decoder *in, gn_name name)

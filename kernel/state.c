@@ -3,76 +3,93 @@
  * Nothing is ever visited in the order of the table, so documents do not depend on the seed. */
 #include "state.h"
 
-#define TABLE_SIZE_FIRST 256u
+#define BUCKETS_FIRST 64u
 #define LIST_ROOM_FIRST 64u
-#define LINE_SIZE 64u        /* of the caches: entities that operations write to begin with one */
 
 /* ---- the table ---- */
 
-/* The slot that holds the key, or the free one where it would go. */
-static inline struct gn_slot *find_slot(const gn_document *document, uint64_t hash, gn_name key)
+typedef struct place {
+    gn_bucket *bucket;
+    uint32_t slot;
+} place;
+
+/* Where the key is, or the free slot where it would go. */
+static inline place find_place(const gn_document *document, uint64_t hash, gn_name key)
 {
-    const uint32_t mask = document->table_size - 1;
-    assert(document->entity_count < document->table_size);
-    for (uint32_t at = (uint32_t)hash & mask;; at = (at + 1) & mask) {
-        struct gn_slot *slot = &document->table[at];
-        if (slot->entity == NULL || (slot->hash == hash && gn_entity_has_key(slot->entity, key))) {
-            return slot;
+    assert(document->entity_count < document->bucket_count * GN_BUCKET_SLOTS);
+    for (uint32_t at = (uint32_t)hash;; at++) {
+        gn_bucket *bucket = &document->table[at & (document->bucket_count - 1)];
+        for (uint32_t slot = 0; slot < GN_BUCKET_SLOTS; slot++) {
+            const gn_entity *entity = bucket->entities[slot];
+            if (entity == NULL || (bucket->hashes[slot] == hash && gn_entity_has_key(entity, key))) {
+                return (place){bucket, slot};
+            }
         }
     }
 }
 
-/* The same in a table of which every key is known to be another. */
-static void put_slot(struct gn_slot *table, uint32_t mask, struct gn_slot slot)
+/* The free slot for a key that the table does not hold. */
+static place free_place(gn_bucket *table, uint32_t bucket_count, uint64_t hash)
 {
-    uint32_t at = (uint32_t)slot.hash & mask;
-    while (table[at].entity != NULL) {
-        at = (at + 1) & mask;
+    for (uint32_t at = (uint32_t)hash;; at++) {
+        gn_bucket *bucket = &table[at & (bucket_count - 1)];
+        for (uint32_t slot = 0; slot < GN_BUCKET_SLOTS; slot++) {
+            if (bucket->entities[slot] == NULL) {
+                return (place){bucket, slot};
+            }
+        }
     }
-    table[at] = slot;
+}
+
+static inline void put(place to, gn_entity *entity, uint64_t hash)
+{
+    to.bucket->hashes[to.slot] = hash;
+    to.bucket->entities[to.slot] = entity;
 }
 
 /* A table of twice the size. */
 static bool grow_table(gn_fold *fold, gn_document *document)
 {
-    const uint32_t size = document->table_size == 0 ? TABLE_SIZE_FIRST : document->table_size * 2;
-    struct gn_slot *table = size == 0 ? NULL : gn_alloc_table(&fold->state, size, sizeof *table);
+    const uint32_t old_count = document->bucket_count;
+    const uint32_t count = old_count == 0 ? BUCKETS_FIRST : old_count * 2;
+    gn_bucket *table = count > UINT32_MAX / GN_BUCKET_SLOTS ? NULL : gn_alloc_table(&fold->state, count, sizeof *table);
     if (table == NULL) {
         return false;
     }
-    memset(table, 0, size * sizeof *table);
-    for (uint32_t i = 0; i < document->table_size; i++) {
-        if (document->table[i].entity != NULL) {
-            put_slot(table, size - 1, document->table[i]);
+    memset(table, 0, count * sizeof *table);
+    for (uint32_t i = 0; i < old_count; i++) {
+        const gn_bucket *bucket = &document->table[i];
+        for (uint32_t slot = 0; slot < GN_BUCKET_SLOTS && bucket->entities[slot] != NULL; slot++) {
+            put(free_place(table, count, bucket->hashes[slot]), bucket->entities[slot], bucket->hashes[slot]);
         }
     }
     if (document->table != NULL) {
         gn_free_table(&fold->state, document->table);
     }
     document->table = table;
-    document->table_size = size;
+    document->bucket_count = count;
     return true;
 }
 
-gn_entity *gn_state_look(const gn_fold *fold, uint32_t index, gn_name key, uint64_t hash)
+gn_entity *gn_state_look(const gn_document *document, gn_name key, uint64_t hash)
 {
-    const gn_document *document = &fold->program.documents[index];
-    return document->table_size == 0 ? NULL : find_slot(document, hash, key)->entity;
+    if (document->bucket_count == 0) {
+        return NULL;
+    }
+    const place at = find_place(document, hash, key);
+    return at.bucket->entities[at.slot];
 }
 
 gn_entity *gn_state_find(gn_fold *fold, uint32_t index, gn_name key)
 {
-    return gn_state_look(fold, index, key, gn_hash(&fold->hash_keys, index, key));
+    return gn_state_look(&fold->program.documents[index], key, gn_hash(&fold->hash_keys, key));
 }
 
 /* ---- making entities ---- */
 
-/* Room for one more in the document's list. */
-static bool reserve_entity(gn_fold *fold, gn_document *document)
+/* A list of twice the size. */
+static bool grow_list(gn_fold *fold, gn_document *document)
 {
-    if (document->entity_count < document->entity_room) {
-        return true;
-    }
     const uint32_t room = document->entity_room == 0 ? LIST_ROOM_FIRST : document->entity_room * 2;
     gn_entity **entities = room == 0 ? NULL : gn_alloc_table(&fold->state, room, sizeof(gn_entity *));
     if (entities == NULL) {
@@ -93,7 +110,7 @@ static size_t object_at(uint32_t key_size)
     return (sizeof(gn_entity) + key_size + 15u) & ~(size_t)15u;
 }
 
-static size_t entity_size(const gn_document *document, uint32_t key_size)
+size_t gn_entity_size(const gn_document *document, uint32_t key_size)
 {
     const uint32_t slots = document->slots.count;
     return slots == 0 ? sizeof(gn_entity) + key_size : object_at(key_size) + gn_object_size(slots);
@@ -106,8 +123,8 @@ gn_object *gn_entity_object(gn_entity *entity)
 
 gn_entity *gn_state_new(gn_fold *fold, const gn_document *document, uint32_t index, gn_name key)
 {
-    const size_t size = entity_size(document, key.size);
-    gn_entity *entity = gn_alloc_aligned(&fold->state, size, document->slots.count == 0 ? 8 : LINE_SIZE);
+    const size_t size = gn_entity_size(document, key.size);
+    gn_entity *entity = gn_alloc_aligned(&fold->state, size, document->slots.count == 0 ? 8 : GN_LINE_SIZE);
     if (entity == NULL) {
         return NULL;
     }
@@ -118,32 +135,50 @@ gn_entity *gn_state_new(gn_fold *fold, const gn_document *document, uint32_t ind
     return entity;
 }
 
-bool gn_state_add(gn_fold *fold, gn_document *document, gn_entity *entity, uint64_t hash)
+/* Room for one more, in the table and in the list. */
+static inline bool reserve(gn_fold *fold, gn_document *document)
 {
-    bool has_room = document->entity_count < document->table_size / 16 * 13 || grow_table(fold, document);
-    if (!has_room || !reserve_entity(fold, document)) {
-        return false;
-    }
-    put_slot(document->table, document->table_size - 1, (struct gn_slot){hash, entity});
+    const uint32_t slots_used_max = document->bucket_count / 4 * (GN_BUCKET_SLOTS * 13 / 4);
+    return (document->entity_count < slots_used_max || grow_table(fold, document)) &&
+           (document->entity_count < document->entity_room || grow_list(fold, document));
+}
+
+static inline void enter(gn_document *document, place to, gn_entity *entity, uint64_t hash)
+{
+    put(to, entity, hash);
     entity->index = document->entity_count;
     document->entities[document->entity_count++] = entity;
+}
+
+bool gn_state_add(gn_fold *fold, gn_document *document, gn_entity *entity, uint64_t hash)
+{
+    if (!reserve(fold, document)) {
+        return false;
+    }
+    enter(document, free_place(document->table, document->bucket_count, hash), entity, hash);
     return true;
 }
 
 gn_entity *gn_state_make(gn_fold *fold, uint32_t index, gn_name key, uint64_t hash)
 {
     gn_document *document = &fold->program.documents[index];
-    gn_entity *entity = gn_state_look(fold, index, key, hash);
-    if (entity != NULL) {
-        return entity;
+    if (!reserve(fold, document)) {
+        return NULL;
     }
-    entity = gn_state_new(fold, document, index, key);
-    return entity != NULL && gn_state_add(fold, document, entity, hash) ? entity : NULL;
+    const place at = find_place(document, hash, key);
+    gn_entity *entity = at.bucket->entities[at.slot];
+    if (entity == NULL) {
+        entity = gn_state_new(fold, document, index, key);
+        if (entity != NULL) {
+            enter(document, at, entity, hash);
+        }
+    }
+    return entity;
 }
 
 gn_entity *gn_state_entity(gn_fold *fold, uint32_t index, gn_name key)
 {
-    return gn_state_make(fold, index, key, gn_hash(&fold->hash_keys, index, key));
+    return gn_state_make(fold, index, key, gn_hash(&fold->hash_keys, key));
 }
 
 /* Records and the members beside a root exist from the start, empty. */

@@ -13,6 +13,11 @@
 #define GN_STATE_H
 
 #include "rules.h"
+#include "second.h"
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 /* ---- cells ---- */
 
@@ -95,6 +100,15 @@ struct gn_entity {
 static inline bool gn_same_bytes(const uint8_t *a, const uint8_t *b, uint32_t size)
 {
     uint64_t left, right;
+#if defined(__SSE2__)
+    if (size - 16 <= 16) {
+        const __m128i front = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)a),
+                                             _mm_loadu_si128((const __m128i *)(const void *)b));
+        const __m128i back = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)(a + size - 16)),
+                                            _mm_loadu_si128((const __m128i *)(const void *)(b + size - 16)));
+        return _mm_movemask_epi8(_mm_and_si128(front, back)) == 0xFFFF;
+    }
+#endif
     if (size < 8 || size > 64) {
         return size == 0 || memcmp(a, b, size) == 0;
     }
@@ -109,6 +123,27 @@ static inline bool gn_same_bytes(const uint8_t *a, const uint8_t *b, uint32_t si
     memcpy(&right, b + size - 8, 8);
     return left == right;
 }
+/* Which of 32 bytes are equal, a bit each; those of the upper half only if `mask` has any. */
+static inline uint32_t gn_equal_bytes(const uint8_t *a, const uint8_t *b, uint32_t mask)
+{
+#if defined(__SSE2__)
+    const __m128i *left = (const __m128i *)(const void *)a, *right = (const __m128i *)(const void *)b;
+    const __m128i low = _mm_cmpeq_epi8(_mm_loadu_si128(left), _mm_loadu_si128(right));
+    uint32_t equal = (uint32_t)_mm_movemask_epi8(low);
+    if (mask > 0xFFFF) {
+        const __m128i high = _mm_cmpeq_epi8(_mm_loadu_si128(left + 1), _mm_loadu_si128(right + 1));
+        equal |= (uint32_t)_mm_movemask_epi8(high) << 16;
+    }
+    return equal;
+#else
+    uint32_t equal = 0;
+    for (uint32_t i = 0; i < 32; i++) {
+        equal |= (uint32_t)(a[i] == b[i]) << i;
+    }
+    (void)mask;
+    return equal;
+#endif
+}
 static inline bool gn_entity_has_key(const gn_entity *entity, gn_name key)
 {
     return entity->key_size == key.size && gn_same_bytes(entity->key, key.bytes, key.size);
@@ -122,7 +157,7 @@ static inline gn_name gn_entity_key(const gn_entity *entity)
 
 typedef struct gn_span {
     uint32_t at : 31;
-    uint32_t is_plain : 1;  /* a string that is not empty, ASCII, without escapes */
+    uint32_t is_plain : 1;  /* a string, ASCII, without escapes */
     uint32_t size;          /* 0: absent */
 } gn_span;
 
@@ -195,21 +230,12 @@ typedef struct gn_undo {
     gn_entity *entity;
 } gn_undo;
 
-/* The day that an instant was last read on: most instants lie on the same one. */
-typedef struct gn_near_day {
-    uint64_t first;         /* its text, 2026-03- and 28T */
-    uint64_t second;
-    int64_t packed;         /* without the time of day */
-    int64_t begin_us;       /* a day by its microseconds, on its own */
-    int64_t begin_packed;   /* 0: none yet */
-} gn_near_day;
-
 /* Keys hashed by multiplication, for the first words of a key; see state.c. */
 #define GN_HASH_WORDS 8u
 typedef struct gn_hash_keys {
     uint64_t sip[2];
-    gn_uint128 first;
-    gn_uint128 words[GN_HASH_WORDS + 1];
+    gn_uint128 words[GN_HASH_WORDS];
+    gn_uint128 sizes[8 * GN_HASH_WORDS + 1];    /* of the key, in bytes */
 } gn_hash_keys;
 
 /* A key on its way to its entity: named and hashed well before it is asked for, so that what lies behind it in
@@ -218,7 +244,7 @@ typedef struct gn_lookup {
     gn_name key;            /* bytes NULL: a field of it is missing, or it names no entity */
     uint64_t hash;
     gn_entity *entity;      /* with that hash, perhaps of another key; NULL: none was there when it was asked for */
-    uint32_t document;
+    const gn_document *document;
     bool is_at;             /* the key would have been `@` */
 } gn_lookup;
 
@@ -230,7 +256,7 @@ struct gn_fold {
     gn_lines kept;          /* entities' lines of pretty documents */
     gn_hash_keys hash_keys;
     gn_program program;
-    uint64_t compacted_size;/* of the state arena, when it was last copied together */
+    uint64_t compacted_size;/* of what lives in the state arena, when that was last added up */
     gn_owned *given_back[GN_OWNED_CLASSES];
     gn_near_day near_day;
     uint32_t run;
@@ -256,64 +282,76 @@ struct gn_fold {
 /* ---- hash.c ---- */
 
 void gn_hash_open(gn_hash_keys *keys, const uint8_t seed[16]);
-uint64_t gn_hash_long(const gn_hash_keys *keys, uint32_t document, gn_name key);
+uint64_t gn_hash_long(const gn_hash_keys *keys, gn_name key);
 uint64_t gn_hash_tail(const uint8_t *bytes, uint32_t size);
-static inline uint64_t gn_hash(const gn_hash_keys *keys, uint32_t document, gn_name key)
+static inline uint64_t gn_hash_word(const uint8_t *bytes)
 {
-    if (key.size > 8 * GN_HASH_WORDS) {
-        return gn_hash_long(keys, document, key);
-    }
-    gn_uint128 sum = keys->first + keys->words[0] * ((uint64_t)document << 32 | key.size);
-    const uint8_t *at = key.bytes;
-    const gn_uint128 *word_key = &keys->words[1];
-    uint32_t left = key.size;
     uint64_t word;
-    for (; left > 8; left -= 8, at += 8) {
-        memcpy(&word, at, 8);
-        sum += *word_key++ * word;
+    memcpy(&word, bytes, 8);
+    return word;
+}
+static inline uint64_t gn_hash(const gn_hash_keys *keys, gn_name key)
+{
+    const uint8_t *const at = key.bytes;
+    const gn_uint128 *const words = keys->words;
+    if (key.size > 8 * GN_HASH_WORDS) {
+        return gn_hash_long(keys, key);
     }
-    if (key.size >= 8) { /* the last word overlaps the one before it: with the size known, that loses nothing */
-        memcpy(&word, at + left - 8, 8);
-    } else {
-        word = gn_hash_tail(at, left);
+    gn_uint128 sum = keys->sizes[key.size];
+    if (key.size < 8) {
+        return (uint64_t)((sum + words[0] * gn_hash_tail(at, key.size)) >> 64);
     }
-    return (uint64_t)((sum + *word_key * word) >> 64);
+    const uint32_t whole = (key.size - 1) / 8; /* words in front of the last, which overlaps the one before it */
+    for (uint32_t i = 0; i < whole; i++) {
+        sum += words[i] * gn_hash_word(at + (size_t)8 * i);
+    }
+    return (uint64_t)((sum + words[whole] * gn_hash_word(at + key.size - 8)) >> 64);
 }
 
 /* ---- state.c: entities ---- */
 
 int gn_state_open(gn_fold *fold);
 /* The entity of a key and its hash; NULL: not there. */
-gn_entity *gn_state_look(const gn_fold *fold, uint32_t document, gn_name key, uint64_t hash);
+gn_entity *gn_state_look(const gn_document *document, gn_name key, uint64_t hash);
 /* The same, made when it is not there; NULL when memory ends. */
 gn_entity *gn_state_make(gn_fold *fold, uint32_t document, gn_name key, uint64_t hash);
 /* Ask for the memory in which a key will be looked up, and then for what was found there. */
 static inline void gn_state_prefetch(const gn_document *document, uint64_t hash)
 {
-    if (document->table_size > 0) {
-        __builtin_prefetch(&document->table[(uint32_t)hash & (document->table_size - 1)]);
+    if (document->bucket_count > 0) {
+        __builtin_prefetch(&document->table[(uint32_t)hash & (document->bucket_count - 1)]);
     }
 }
-/* The entity that has the hash, unless it is another of the same hash; NULL: none has. */
+/* The slot of a bucket that has the hash, added up without a branch, since nobody can foretell it; any if none has. */
+static inline uint32_t gn_bucket_slot(const gn_bucket *bucket, uint64_t hash)
+{
+    uint32_t slot = 0;
+    for (uint32_t i = 1; i < GN_BUCKET_SLOTS; i++) {
+        slot |= i * (bucket->hashes[i] == hash);
+    }
+    return slot;
+}
+/* The entity that has the hash, unless it is another of the same hash; NULL: none has, or two in one bucket do. */
 static inline gn_entity *gn_state_prefetch_entity(const gn_document *document, uint64_t hash)
 {
-    const uint32_t mask = document->table_size - 1;
-    if (document->table_size == 0) {
+    if (document->bucket_count == 0) {
         return NULL;
     }
-    const struct gn_slot *slot = &document->table[(uint32_t)hash & mask];
-    for (uint32_t at = (uint32_t)hash; slot->entity != NULL && slot->hash != hash; slot = &document->table[at & mask]) {
-        at++;
-    }
-    const uint8_t *from = (const uint8_t *)slot->entity;
-    if (from != NULL) {
-        __builtin_prefetch(from, 1);
-        if (document->slots.count > 0) {
-            __builtin_prefetch(from + 64, 1);
-            __builtin_prefetch(from + 128, 1);
+    for (uint32_t at = (uint32_t)hash;; at++) {
+        const gn_bucket *bucket = &document->table[at & (document->bucket_count - 1)];
+        const uint32_t slot = gn_bucket_slot(bucket, hash);
+        gn_entity *entity = bucket->entities[slot];
+        if (bucket->hashes[slot] == hash && entity != NULL) {
+            __builtin_prefetch(entity, 1);
+            if (document->slots.count > 0) {
+                __builtin_prefetch((const uint8_t *)entity + GN_LINE_SIZE, 1);
+            }
+            return entity;
+        }
+        if (bucket->entities[GN_BUCKET_SLOTS - 1] == NULL) {
+            return NULL;
         }
     }
-    return slot->entity;
 }
 gn_entity *gn_state_find(gn_fold *fold, uint32_t document, gn_name key);
 /* Find or make; NULL when memory ends. */
@@ -322,6 +360,8 @@ gn_entity *gn_state_entity(gn_fold *fold, uint32_t document, gn_name key);
 gn_entity *gn_state_new(gn_fold *fold, const gn_document *document, uint32_t index, gn_name key);
 /* Enter it, whose key the document does not have. False when memory ends. */
 bool gn_state_add(gn_fold *fold, gn_document *document, gn_entity *entity, uint64_t hash);
+/* Bytes of one with such a key, its object among them. */
+size_t gn_entity_size(const gn_document *document, uint32_t key_size);
 /* The cells behind an entity's key, in a document that has slots. */
 gn_object *gn_entity_object(gn_entity *entity);
 /* Merge sort of pointers with working room in arena; false when memory ends. */
@@ -353,6 +393,18 @@ static inline bool gn_state_save(gn_fold *fold, gn_entity *entity, gn_cell *plac
     }
     fold->undo[fold->undo_count++] = (gn_undo){.place = place, .old = *place, .entity = entity};
     entity->touches++;
+    return true;
+}
+/* Remember a cell that holds a number and write another. */
+static inline bool gn_state_put_number(gn_fold *fold, gn_entity *entity, gn_cell *place, int64_t number)
+{
+    if (entity->run == fold->run && fold->undo_count < fold->undo_room) {
+        fold->undo[fold->undo_count++] = (gn_undo){.place = place, .old = *place, .entity = entity};
+        entity->touches++;
+    } else if (!gn_state_save_slow(fold, entity, place)) {
+        return false;
+    }
+    place->as.integer = number;
     return true;
 }
 void gn_state_roll_back(gn_fold *fold, uint32_t undo_count);
@@ -419,14 +471,6 @@ bool gn_entity_field(const gn_document *document, const gn_entity *entity, const
 
 /* ---- compare.c: what `max` and `min` hold against each other ---- */
 
-/* "2026-03-28T03:00:00Z" with its quotes as an integer of the same order; false when the text is none. */
-bool gn_second_pack(gn_name text, int64_t *packed);
-#define GN_SECOND_SIZE 22u
-/* The same, quicker for a time of the day that was read last. */
-bool gn_second_pack_near(gn_near_day *near, gn_name text, int64_t *packed);
-/* The same of microseconds since 1970; false unless they are whole seconds of the years 1 to 9999. */
-bool gn_second_pack_us(gn_near_day *near, int64_t us, int64_t *packed);
-void gn_second_format(int64_t packed, uint8_t out[GN_SECOND_SIZE]);
 /* Does value win over what stands there (size 0: nothing), as a maximum or a minimum? By rank, then by value; of
  * equal ones the greater canonical bytes. False: one of them has the wrong type. */
 bool gn_extreme(gn_name value, gn_name current, bool is_max, bool *wins);

@@ -23,6 +23,19 @@ static const gn_reference *entity_reference(const gn_program *program, const gn_
     return template->count == 1 && template->parts[0].is_reference ? &template->parts[0].reference : NULL;
 }
 
+/* The slot of a reference's first alternative; GN_NONE: that is no field. */
+static uint32_t first_slot(const gn_reference *reference)
+{
+    const bool is_field = reference->count > 0 && reference->alternatives[0].kind == GN_REF_FIELD;
+    return is_field ? reference->alternatives[0].slot : GN_NONE;
+}
+
+static gn_rule_entity rule_entity(const gn_program *program, uint32_t document, const gn_reference *reference)
+{
+    return (gn_rule_entity){&program->documents[document], reference,
+                            reference == NULL ? GN_NONE : first_slot(reference)};
+}
+
 void gn_steps_entities(const gn_program *program, gn_rule *rule)
 {
     for (uint32_t i = 0; i < rule->operation_count; i++) {
@@ -37,13 +50,15 @@ void gn_steps_entities(const gn_program *program, gn_rule *rule)
         }
         if (reference != NULL && operation->entity == GN_NONE && rule->entity_count < GN_RULE_ENTITIES) {
             operation->entity = rule->entity_count;
-            rule->entities[rule->entity_count++] = (gn_rule_entity){operation->document, reference};
+            rule->entities[rule->entity_count++] = rule_entity(program, operation->document, reference);
         }
     }
     rule->lookup_count = rule->entity_count + (rule->into != GN_NONE);
-    bool alone = rule->key_count == 1 && rule->keys[0].count == 1 && rule->keys[0].parts[0].is_reference;
-    rule->entities[rule->entity_count] =
-        (gn_rule_entity){rule->into, alone ? &rule->keys[0].parts[0].reference : NULL};
+    if (rule->into != GN_NONE) {
+        bool alone = rule->key_count == 1 && rule->keys[0].count == 1 && rule->keys[0].parts[0].is_reference;
+        rule->entities[rule->entity_count] =
+            rule_entity(program, rule->into, alone ? &rule->keys[0].parts[0].reference : NULL);
+    }
 }
 
 gn_step gn_step_of(const gn_program *program, const gn_operation *operation)
@@ -65,10 +80,12 @@ gn_step gn_step_of(const gn_program *program, const gn_operation *operation)
     if (operation->code == GN_INC) {
         step.is_plain = operation->value_kind == GN_VALUE_LITERAL && operation->literal.size <= 18 &&
                         gn_integer_parse(operation->literal, &by);
+        step.kind = GN_INTEGER;
         step.step = step.is_plain ? (int64_t)by : 0;
     } else {
         step.is_plain = operation->code == GN_MAX || operation->code == GN_MIN;
-        step.reference = operation->value_kind == GN_VALUE_REFERENCE ? &operation->reference : NULL;
+        step.kind = GN_SECOND;
+        step.value_slot = operation->value_kind == GN_VALUE_REFERENCE ? first_slot(&operation->reference) : GN_NONE;
     }
     return step;
 }

@@ -39,7 +39,7 @@ static int operation_path(gn_work *work, const gn_operation *operation, gn_name 
 /* ---- the short way ---- */
 
 /* The entities that the rule's operations name, those that are there. */
-static inline void find_entities(const gn_fold *fold, gn_lookup *lookups, uint32_t count, gn_entity **entities)
+static inline void find_entities(gn_lookup *lookups, uint32_t count, gn_entity **entities)
 {
     for (uint32_t i = 0; i < count; i++) {
         gn_lookup *lookup = &lookups[i];
@@ -47,63 +47,73 @@ static inline void find_entities(const gn_fold *fold, gn_lookup *lookups, uint32
         if (lookup->key.bytes == NULL) {
             entity = NULL;
         } else if (entity == NULL || !gn_entity_has_key(entity, lookup->key)) {
-            entity = gn_state_look(fold, lookup->document, lookup->key, lookup->hash);
+            entity = gn_state_look(lookup->document, lookup->key, lookup->hash);
         }
         entities[i] = entity;
     }
 }
 
-/* An instant with whole seconds, packed; false for any other value. */
-static inline bool plain_second(gn_work *work, const gn_step *step, int64_t *packed)
+/* The operation's value packed, where it is an instant with whole seconds; false for any other. */
+static GN_NO_INLINE bool other_second(gn_work *work, const gn_operation *operation, int64_t *packed)
 {
-    gn_fold *fold = work->fold;
-    const gn_reference *reference = step->reference;
-    if (reference == NULL) {
-        return gn_second_pack_near(&fold->near_day, step->operation->literal, packed);
-    }
-    for (uint32_t i = 0; i < reference->count; i++) {
+    gn_near_day *near = &work->fold->near_day;
+    const gn_reference *reference = &operation->reference;
+    gn_name text = operation->literal;
+    for (uint32_t i = 0; operation->value_kind == GN_VALUE_REFERENCE && i < reference->count; i++) {
         const gn_alternative *alternative = &reference->alternatives[i];
         if (alternative->kind == GN_REF_UTC) {
-            return gn_second_pack_us(&fold->near_day, work->event->utc_us, packed);
+            return gn_second_pack_us(near, work->event->utc_us, packed);
         }
         if (alternative->kind != GN_REF_FIELD) {
             return false;
         }
-        const gn_name text = gn_span_name(work, work->slots[alternative->slot]);
+        text = gn_span_name(work, work->slots[alternative->slot]);
         if (gn_is_present(text)) {
-            return gn_second_pack_near(&fold->near_day, text, packed);
+            break;
         }
     }
-    return false;
+    return text.size == GN_SECOND_SIZE && gn_second_pack_near(near, text.bytes, packed);
+}
+
+static GN_INLINE bool plain_second(gn_work *work, const gn_step *step, int64_t *packed)
+{
+    if (step->value_slot != GN_NONE) {
+        const gn_span span = work->slots[step->value_slot];
+        if (span.size == GN_SECOND_SIZE) {
+            return gn_second_pack_near(&work->fold->near_day, work->delta.body + span.at, packed);
+        }
+    }
+    return other_second(work, step->operation, packed);
 }
 
 /* Try the short way for an operation; false: nothing was done, by the long way it may apply or fail. */
-static inline bool run_step(gn_work *work, const gn_step *step, gn_entity *const *entities)
+static GN_INLINE bool run_step(gn_work *work, const gn_step *step, gn_entity *const *entities)
 {
-    gn_fold *fold = work->fold;
-    gn_entity *entity = step->entity == GN_NONE ? step->document->single : entities[step->entity];
     int64_t number;
+    if (!step->is_plain) {
+        return false;
+    }
+    gn_entity *entity = step->entity == GN_NONE ? step->document->single : entities[step->entity];
     if (entity == NULL || entity->body.kind != GN_OPEN) {
         return false;
     }
     gn_cell *cell = gn_object_slot(entity->body.as.object, step->slot);
+    if (cell->kind != step->kind) {
+        return false;
+    }
     if (step->code == GN_INC) {
-        if (cell->kind != GN_INTEGER || __builtin_add_overflow(cell->as.integer, step->step, &number)) {
+        if (__builtin_add_overflow(cell->as.integer, step->step, &number)) {
             return false;
         }
     } else {
-        if (cell->kind != GN_SECOND || !plain_second(work, step, &number)) {
+        if (!plain_second(work, step, &number)) {
             return false;
         }
         if (step->code == GN_MAX ? number <= cell->as.integer : number >= cell->as.integer) {
             return true;
         }
     }
-    if (!gn_state_save(fold, entity, cell)) {
-        return false; /* on the long way memory ends again */
-    }
-    cell->as.integer = number;
-    return true;
+    return gn_state_put_number(work->fold, entity, cell, number); /* false: on the long way memory ends again */
 }
 
 /* ---- the long way ---- */
@@ -128,10 +138,8 @@ static int operation_parts(gn_work *work, const gn_operation *operation, gn_name
 
 /* ---- units ---- */
 
-/* A unit under way. */
+/* A unit of which not every operation went the short way. */
 typedef struct attempt {
-    const gn_rule *rule;
-    gn_lookup *lookups;
     uint32_t undo_count;    /* where it began: what is put back when it is skipped */
     size_t lines;
     uint32_t applied;
@@ -139,12 +147,6 @@ typedef struct attempt {
     uint32_t first_reason;
     gn_name text;           /* of the operation that did not apply last */
 } attempt;
-
-static attempt attempt_of(const gn_work *work, const gn_rule *rule, gn_lookup *lookups)
-{
-    const gn_fold *fold = work->fold;
-    return (attempt){.rule = rule, .lookups = lookups, .undo_count = fold->undo_count, .lines = fold->lines.size};
-}
 
 static int skip_unit(gn_work *work, const attempt *unit, uint32_t reason)
 {
@@ -154,16 +156,15 @@ static int skip_unit(gn_work *work, const attempt *unit, uint32_t reason)
 }
 
 /* Duplicate check and `into`. *ended: the unit is over, and counted. */
-static int run_into(gn_work *work, const attempt *unit, bool *ended)
+static inline int run_into(gn_work *work, const gn_rule *rule, const gn_lookup *lookup, bool *ended)
 {
     gn_fold *fold = work->fold;
     const gn_name none = {NULL, 0};
-    const gn_lookup *lookup = &unit->lookups[unit->rule->entity_count];
     *ended = true;
     if (lookup->key.bytes == NULL) {
         return gn_work_skip(work, lookup->is_at ? GN_UNKNOWN_ENTITY : GN_MISSING_KEY, none);
     }
-    gn_entity *entity = gn_state_make(fold, unit->rule->into, lookup->key, lookup->hash);
+    gn_entity *entity = gn_state_make(fold, rule->into, lookup->key, lookup->hash);
     if (entity == NULL) {
         return GN_NO_MEMORY;
     }
@@ -206,52 +207,73 @@ static GN_COLD int run_operation(gn_work *work, attempt *unit, const gn_operatio
     return skip_unit(work, unit, reason);
 }
 
-/* A unit in which nothing applied, or that is done. */
-static inline int end_unit(gn_work *work, attempt *unit)
+static inline void count_applied(gn_work *work, uint32_t undo_count)
 {
-    if (unit->applied == 0) {
-        return skip_unit(work, unit, unit->first_reason == GN_NO_REASON ? GN_NO_RULE : unit->first_reason);
-    }
-    gn_state_settle(work->fold, unit->undo_count);
+    gn_state_settle(work->fold, undo_count);
     work->receipt->units_in++;
     work->receipt->applied++;
-    work->receipt->optional_skipped += unit->optional;
+}
+
+/* The operations from one on that did not go the short way. */
+static GN_NO_INLINE int run_rest(gn_work *work, const gn_rule *rule, const gn_step *step, gn_entity *const *entities,
+                                 attempt unit)
+{
+    const gn_step *const end = rule->steps + rule->operation_count;
+    bool ended = false;
+    for (; step < end; step++) {
+        if (run_step(work, step, entities)) {
+            unit.applied++;
+            continue;
+        }
+        int status = run_operation(work, &unit, step->operation, &ended);
+        if (status != GN_OK || ended) {
+            return status;
+        }
+    }
+    if (unit.applied == 0) {
+        return skip_unit(work, &unit, unit.first_reason == GN_NO_REASON ? GN_NO_RULE : unit.first_reason);
+    }
+    count_applied(work, unit.undo_count);
+    work->receipt->optional_skipped += unit.optional;
     return GN_OK;
 }
 
 int gn_unit_run(gn_work *work, const gn_rule *rule)
 {
+    gn_fold *fold = work->fold;
     gn_lookup own[GN_RULE_ENTITIES + 1];
     gn_entity *entities[GN_RULE_ENTITIES];
     gn_lookup *lookups = own;
     if (work->lookups != NULL) {
-        lookups = work->lookups + work->lookup_next;
+        lookups = work->lookup_next;
         work->lookup_next += rule->lookup_count;
     } else if (!gn_lookup_unit(work, rule, own)) {
         return GN_NO_MEMORY;
     }
-    attempt unit = attempt_of(work, rule, lookups);
-    bool ended = false;
-    work->fold->unit++;
+    const uint32_t undo_count = fold->undo_count;
+    const size_t lines = fold->lines.size;
+    uint32_t applied = 0;
+    fold->unit++;
     if (rule->into != GN_NONE) {
-        int status = run_into(work, &unit, &ended);
+        bool ended;
+        int status = run_into(work, rule, &lookups[rule->entity_count], &ended);
         if (status != GN_OK || ended) {
             return status;
         }
-        unit.applied = 1;
+        applied = 1;
     }
-    find_entities(work->fold, lookups, rule->entity_count, entities);
-    for (uint32_t i = 0; i < rule->operation_count; i++) {
-        if (rule->steps[i].is_plain && run_step(work, &rule->steps[i], entities)) {
-            unit.applied++;
-            continue;
-        }
-        int status = run_operation(work, &unit, &rule->operations[i], &ended);
-        if (status != GN_OK || ended) {
-            return status;
-        }
+    find_entities(lookups, rule->entity_count, entities);
+    const gn_step *const steps = rule->steps, *const end = steps + rule->operation_count, *step = steps;
+    while (step < end && run_step(work, step, entities)) {
+        step++;
     }
-    return end_unit(work, &unit);
+    applied += (uint32_t)(step - steps);
+    if (step < end || applied == 0) {
+        return run_rest(work, rule, step, entities,
+                        (attempt){.undo_count = undo_count, .lines = lines, .applied = applied});
+    }
+    count_applied(work, undo_count);
+    return GN_OK;
 }
 
 int gn_unit_need(gn_work *work, const gn_rule *rule)

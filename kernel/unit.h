@@ -16,8 +16,8 @@ typedef struct gn_work {
     void *need_context;
     const uint8_t *text;                /* that the event's offsets are into */
     gn_lookup *lookups;                 /* of its units, one behind the other; NULL: each unit's when it comes */
+    gn_lookup *lookup_next;             /* of the unit that runs next */
     uint32_t lookup_count;
-    uint32_t lookup_next;
     gn_name own_names[GN_REF_COUNT];    /* @frame, @utc, @stream, @id as JSON text, once asked for */
     bool is_fallback;
     /* the item at hand */

@@ -2,8 +2,8 @@
 
 Instructions are counted, not time: callgrind counts each call of `gn_fold_run` in one process. The
 control is a handle with the very seed the keys were chosen against; the keys' positions in its
-table are computed here, as hash.c does: by multiplication with words that SipHash-1-3 makes of the
-seed.
+table are computed here, as hash.c does: by multiplication with numbers that SipHash-1-3 makes of
+the seed.
 """
 
 import re
@@ -61,11 +61,11 @@ def sip_rounds(state: list[int], count: int) -> None:
 
 
 def sip(number: int) -> int:
-    """Hash a counter of 8 bytes under KNOWN_SEED, as no document does."""
+    """Hash a counter of 8 bytes under KNOWN_SEED, as no key is hashed."""
     k0, k1 = (int.from_bytes(KNOWN_SEED[at : at + 8], "little") for at in (0, 8))
     names = (b"uespemos", b"modnarod", b"arenegyl", b"setybdet")
     constants = [int.from_bytes(name, "little") for name in names]
-    keys = (k0 ^ WORD, k1, k0 ^ WORD, k1)
+    keys = (k0 ^ 1, k1, k0 ^ 1, k1)
     state = [word ^ each for word, each in zip(keys, constants, strict=True)]
     for word in (number, 8 << 56):
         state[3] ^= word
@@ -76,14 +76,18 @@ def sip(number: int) -> int:
     return state[0] ^ state[1] ^ state[2] ^ state[3]
 
 
-FIRST, SIZE_KEY, TAIL_KEY = (sip(2 * at) << 64 | sip(2 * at + 1) for at in range(3))
+def seed_number(index: int) -> int:
+    return sip(2 * index) << 64 | sip(2 * index + 1)
+
+
+WORD_KEY = seed_number(0)
+SIZE_KEYS = {size: seed_number(8 + size) for size in range(4, 8)}
 
 
 def position(key: bytes) -> int:
-    """Where document 0 wants a key of 4 to 7 bytes, under KNOWN_SEED."""
-    assert 4 <= len(key) <= 7
-    tail = int.from_bytes(key[:4] + key[-4:], "little")
-    return (FIRST + SIZE_KEY * len(key) + TAIL_KEY * tail & (1 << 128) - 1) >> 64 & TABLE_MASK
+    """Where a document wants a key of 4 to 7 bytes, under KNOWN_SEED."""
+    word = int.from_bytes(key[:4] + key[-4:], "little")
+    return (SIZE_KEYS[len(key)] + WORD_KEY * word & (1 << 128) - 1) >> 64 & TABLE_MASK
 
 
 def chosen_integers() -> list[int]:

@@ -4,14 +4,15 @@
 #include "fuzz.h"
 
 static const uint8_t seed[16] = {1};
-static const char text[] =
-    "{\"_meta\":{\"status\":\"ok\"},\"frame\":1,\"gone\":[\"u\"],\"items\":[{\"author\":\"u\",\"deep\":{\"x\":1},"
-    "\"id\":1,\"n\":2,\"s\":[\"q\"],\"t\":\"2026-01-01T00:00:00Z\",\"who\":\"u\"},{\"id\":\"u\",\"who\":\"v\"},5],"
-    "\"obj\":{\"u\":{\"id\":3,\"n\":-1}},\"ops\":[{\"op\":\"inc\",\"path\":\"/a/u/n\",\"value\":1}],"
-    "\"stream_id\":\"s\",\"utc\":\"2026-01-01T00:00:00Z\"}"
-    "s"
-    "u"
-    "{\"deep\":{\"x\":[1]},\"h\":\"2026-01-01T00:00:00Z\",\"n\":1,\"s\":[\"q\",1.5]}";
+#define TEXT                                                                                                          \
+    "{\"_meta\":{\"status\":\"ok\"},\"frame\":1,\"gone\":[\"u\"],\"items\":[{\"author\":\"u\",\"deep\":{\"x\":1},"    \
+    "\"id\":1,\"n\":2,\"s\":[\"q\"],\"t\":\"2026-01-01T00:00:00Z\",\"who\":\"u\"},{\"id\":\"u\",\"who\":\"v\"},5],"   \
+    "\"obj\":{\"u\":{\"id\":3,\"n\":-1}},\"ops\":[{\"op\":\"inc\",\"path\":\"/a/u/n\",\"value\":1}],"                 \
+    "\"stream_id\":\"s\",\"utc\":\"2026-01-01T00:00:00Z\"}"                                                           \
+    "s"                                                                                                               \
+    "u"                                                                                                               \
+    "{\"deep\":{\"x\":[1]},\"h\":\"2026-01-01T00:00:00Z\",\"n\":1,\"s\":[\"q\",1.5]}"
+static const char text[sizeof TEXT + GN_TEXT_SLACK] = TEXT;
 
 enum { KEY_AT = 1, STREAM_AT = 1 };
 
@@ -19,7 +20,7 @@ static void fold(gn_fold *handle)
 {
     const uint64_t body_size = (uint64_t)(strstr(text, "}s") - text) + 1;
     const uint64_t row_at = body_size + STREAM_AT + KEY_AT;
-    must(sizeof text - body_size - STREAM_AT >= GN_TEXT_SLACK); /* the row behind the events will do */
+    must(sizeof TEXT - body_size - STREAM_AT >= GN_TEXT_SLACK); /* the row behind the events will do */
     gn_event events[2];
     gn_row rows[2];
     uint64_t position, event_at, row_count, line_count, size;
@@ -29,7 +30,7 @@ static void fold(gn_fold *handle)
     const uint8_t *out;
     for (uint32_t i = 0; i < 2; i++) {
         rows[i] = (gn_row){.key_at = body_size + STREAM_AT, .key_size = KEY_AT, .body_at = row_at,
-                           .body_size = (uint32_t)(sizeof text - 1 - row_at), .document = i};
+                           .body_size = (uint32_t)(sizeof TEXT - 1 - row_at), .document = i};
         events[i] = (gn_event){.body_size = (uint32_t)body_size, .stream_at = body_size, .stream_size = STREAM_AT,
                                .utc_us = INT64_MIN, .frame = 1, .own = i, .id = {(uint8_t)i}};
         gn_fold_load(handle, (const uint8_t *)text, &rows[i], 1, &position);
