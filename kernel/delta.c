@@ -1,15 +1,9 @@
 /* A delta, read in one pass: where the things are that the rules name.
  *
- * Streams write the same members again and again, so each shape remembers the keys that its objects had lately, in
- * their order. A key that stands where it is expected is told by one comparison, and needs no check: it was checked
- * when it was learned, and of a sorted list any choice is sorted.
- *
- *   expected   "author":   "channel":   "created_at":   "number":   "title":
- *   object     "author":   --           "created_at":   "number":   --          members may be missing
- *
- * Any other key is checked, looked up among the names that the rules want, and learned. Items are noted as they
- * pass, since the order of the rules is not the order of the bytes. */
-#include "scan.h"
+ * Nearly all members come with the key that is expected (expected.c) and hold a plain string or a small number: one loop
+ * notes those, and stops at the first that is anything else. Items are noted as they pass, since the order of the
+ * rules is not the order of the bytes. */
+#include "expected.h"
 
 /* A delta being read. */
 typedef struct reader {
@@ -33,104 +27,6 @@ static inline gn_span plain_span(const uint8_t *start, const uint8_t *from, cons
 static inline gn_span span_of(const reader *in, const uint8_t *from, const uint8_t *to)
 {
     return other_span(in->scan.start, from, to);
-}
-
-/* ---- keys ---- */
-
-/* Which bytes at `at` are not the expected ones, a bit each. */
-static inline uint32_t difference(const gn_expected *expected, const uint8_t *at)
-{
-    return ~gn_equal_bytes(expected->text, at, expected->string_mask);
-}
-
-static gn_key expected_key(const gn_expected *expected)
-{
-    return gn_key_of((gn_name){expected->text + 1, expected->size - 3}, expected->text + GN_EXPECTED_SIZE);
-}
-
-static const gn_want *find_want(const gn_shape *shape, const gn_key *key)
-{
-    for (uint32_t i = 0; i < shape->count; i++) {
-        int order = gn_key_order(&shape->wants[i].key, key);
-        if (order >= 0) {
-            return order == 0 ? &shape->wants[i] : NULL;
-        }
-    }
-    return NULL;
-}
-
-static gn_expected expect(const gn_shape *shape, const gn_key *key, const gn_want *want)
-{
-    const uint32_t size = key->text.size + 3;
-    gn_expected expected = {.size = size, .want = want, .string_mask = UINT32_MAX};
-    expected.slot = want == NULL || want->slot == GN_NONE ? shape->slot_count : want->slot;
-    expected.is_plain = want == NULL || (want->source == GN_NONE && want->below == NULL);
-    if (size < GN_EXPECTED_SIZE) {
-        expected.key_mask = UINT32_MAX >> (GN_EXPECTED_SIZE - size);
-        expected.string_mask = expected.key_mask << 1 | 1;
-        memcpy(expected.text, key->text.bytes - 1, size - 1);
-        expected.text[size - 1] = ':';
-        expected.text[size] = expected.is_plain ? '"' : 0; /* what is not plain goes the long way: no byte is 0 there */
-    }
-    return expected;
-}
-
-/* Expect the key from now on, in its place; a list that is full begins anew with it. Of one too long for that what is
- * known is in in->spare. */
-static const gn_expected *learn(reader *in, gn_shape *shape, const gn_expected *next, const gn_key *key)
-{
-    gn_expected *at = shape->expected + (next - shape->expected);
-    gn_expected *end = shape->expected + shape->expected_count;
-    in->spare = expect(shape, key, find_want(shape, key));
-    if (in->spare.key_mask == 0) {
-        return &in->spare;
-    }
-    while (at < end) {
-        const gn_key other = expected_key(at);
-        if (gn_key_order(&other, key) > 0) {
-            break;
-        }
-        at++;
-    }
-    if (shape->expected_count == GN_EXPECTED_MAX) {
-        at = shape->expected;
-        *at = *end;
-        end = at;
-    }
-    memmove(at + 1, at, (size_t)(end + 1 - at) * sizeof *at);
-    *at = in->spare;
-    shape->expected_count = (uint32_t)(end - shape->expected) + 1;
-    return at;
-}
-
-/* A key that was not expected, checked and learned; `previous` is the key before it, bytes NULL if there is none. NULL on
- * failure. */
-static GN_COLD const gn_expected *take_other_key(reader *in, const uint8_t *at, gn_shape *shape,
-                                                 const gn_expected *next, gn_key previous)
-{
-    return gn_check_key(&in->scan, at, &previous) == NULL ? NULL : learn(in, shape, next, &previous);
-}
-
-/* What is known of a key that is not the next one expected: one of those behind it, or another. `spare_key` is the key
- * before it from its quote, if that one was too long to be expected, or NULL. */
-static GN_NO_INLINE const gn_expected *find_expected(reader *in, const uint8_t *at, gn_shape *shape,
-                                                     const gn_expected *next, const uint8_t *spare_key)
-{
-    const gn_expected *const first = next, *const stop = shape->expected + shape->expected_count;
-    gn_key previous = {.text.bytes = NULL};
-    while (next < stop && (difference(next, at) & next->key_mask) != 0) {
-        next++;
-    }
-    if (next < stop) {
-        return next;
-    }
-    if (spare_key != NULL) {
-        const uint8_t *end = gn_skip_string(spare_key + 1, in->scan.end);
-        previous = gn_key_of((gn_name){spare_key + 1, (uint32_t)(end - spare_key - 2)}, in->scan.end);
-    } else if (first > shape->expected) {
-        previous = expected_key(first - 1);
-    }
-    return take_other_key(in, at, shape, first, previous);
 }
 
 /* ---- members as they are expected ---- */
@@ -165,7 +61,7 @@ static GN_NO_INLINE point scan_plain_members(point from, gn_span *slots, const u
     const gn_expected *next = from.next;
     const uint8_t *at = from.at;
     for (;;) {
-        const uint32_t differs = difference(next, at + 1);
+        const uint32_t differs = gn_difference(next, at + 1);
         const uint8_t *const value = at + 1 + next->size, *behind;
         if ((differs & next->string_mask) == 0) {
             behind = plain_string_end(value + 1, end);
@@ -308,17 +204,15 @@ static GN_NO_INLINE const uint8_t *scan_rest(reader *in, const uint8_t *first, p
     const uint8_t *const end = in->scan.end, *spare_key = NULL;
     for (;;) {
         const uint8_t *const key = now.at + 1;
-        const gn_expected *taken = now.next;
-        if ((difference(taken, key) & taken->key_mask) != 0) {
-            taken = find_expected(in, key, shape, taken, spare_key);
+        const gn_expected *const expected = now.next, *taken = expected;
+        if ((gn_difference(expected, key) & expected->key_mask) != 0) {
+            taken = gn_expected_find(&in->scan, key, shape, &now.next, &in->spare, spare_key);
             if (taken == NULL) {
                 return NULL;
             }
         }
-        if (taken != now.next && taken != &in->spare) {
-            now.next = taken; /* members are missing in front of it */
-        } else {
-            spare_key = taken == now.next ? NULL : key;
+        if (taken == expected || taken == &in->spare) {
+            spare_key = taken == &in->spare ? key : NULL;
             now.next += taken == now.next;
             now.at = scan_other(in, key + taken->size, taken->want, key, slots, depth);
             if (now.at == NULL) {

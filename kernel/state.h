@@ -384,6 +384,9 @@ bool gn_parts_put(gn_fold *fold, const uint8_t *bytes, size_t size);
 
 /* Room to remember what `events` deltas usually write. */
 bool gn_state_expect(gn_fold *fold, uint32_t events);
+/* The first touch in a run takes the entity's share out of the running totals; the end of the run adds the new. False
+ * when memory ends. */
+bool gn_state_touch(gn_fold *fold, gn_entity *entity);
 bool gn_state_save_slow(gn_fold *fold, gn_entity *entity, gn_cell *place);
 /* Remember a cell before it is written; false when memory ends. Its old text may be given back: read it before. */
 static inline bool gn_state_save(gn_fold *fold, gn_entity *entity, gn_cell *place)
@@ -398,7 +401,10 @@ static inline bool gn_state_save(gn_fold *fold, gn_entity *entity, gn_cell *plac
 /* Remember a cell that holds a number and write another. */
 static inline bool gn_state_put_number(gn_fold *fold, gn_entity *entity, gn_cell *place, int64_t number)
 {
-    if (entity->run == fold->run && fold->undo_count < fold->undo_room) {
+    if (entity->run != fold->run && !gn_state_touch(fold, entity)) {
+        return false;
+    }
+    if (fold->undo_count < fold->undo_room) {
         fold->undo[fold->undo_count++] = (gn_undo){.place = place, .old = *place, .entity = entity};
         entity->touches++;
     } else if (!gn_state_save_slow(fold, entity, place)) {

@@ -37,16 +37,27 @@ bool gn_state_expect(gn_fold *fold, uint32_t events)
     return true;
 }
 
-/* The first touch in a run takes the entity's share out of the running totals; the end of the run adds the new. */
-static bool first_touch(gn_fold *fold, gn_entity *entity)
+static GN_COLD bool more_touched(gn_fold *fold)
+{
+    void *items = fold->touched;
+    bool done = double_array(&fold->call, &items, &fold->touched_room, sizeof *fold->touched);
+    fold->touched = items;
+    return done;
+}
+
+static GN_COLD bool more_undo(gn_fold *fold)
+{
+    void *items = fold->undo;
+    bool done = double_array(&fold->call, &items, &fold->undo_room, sizeof *fold->undo);
+    fold->undo = items;
+    return done;
+}
+
+bool gn_state_touch(gn_fold *fold, gn_entity *entity)
 {
     gn_document *document = &fold->program.documents[entity->document];
-    void *items = fold->touched;
-    if (fold->touched_count == fold->touched_room) {
-        if (!double_array(&fold->call, &items, &fold->touched_room, sizeof *fold->touched)) {
-            return false;
-        }
-        fold->touched = items;
+    if (fold->touched_count == fold->touched_room && !more_touched(fold)) {
+        return false;
     }
     if (document->term_count > 0 && !gn_derive_count(fold, entity, -1, fold->pending)) {
         return false;
@@ -77,15 +88,9 @@ bool gn_state_save_slow(gn_fold *fold, gn_entity *entity, gn_cell *place)
         give_back(fold, owned_of(place));
         return true;
     }
-    if (entity->run != fold->run && !first_touch(fold, entity)) {
+    if ((entity->run != fold->run && !gn_state_touch(fold, entity)) ||
+        (fold->undo_count == fold->undo_room && !more_undo(fold))) {
         return false;
-    }
-    if (fold->undo_count == fold->undo_room) {
-        void *items = fold->undo;
-        if (!double_array(&fold->call, &items, &fold->undo_room, sizeof *fold->undo)) {
-            return false;
-        }
-        fold->undo = items;
     }
     fold->saved_owned |= place->is_owned != 0;
     fold->undo[fold->undo_count++] = (gn_undo){.place = place, .old = *place, .entity = entity};

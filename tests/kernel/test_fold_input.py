@@ -5,6 +5,10 @@ from itertools import combinations, permutations
 import orjson
 import pytest
 from goodneighbor.kernel import DeltaRejected, Event, Fold, JsonRejected, Rules
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from ..effort import examples
 
 RULES = """
 [documents.agents]
@@ -121,6 +125,28 @@ def test_keys_that_came_in_any_order_are_still_checked_for_theirs(
             else:
                 with pytest.raises(DeltaRejected):
                     fold.run([event(orjson.dumps(body))])
+
+
+KEYS = ("a", "b" * 40, "c", "d" * 29, "d" * 30, "e", "f" * 28, "g\u00e9", 'h"')
+VALUES = (1, 0, "x", "", "\u00e9", None, [1], {"k": 1}, 12345678901)
+
+
+@settings(max_examples=examples(500), deadline=None)
+@given(st.lists(st.lists(st.tuples(st.sampled_from(KEYS), st.sampled_from(VALUES)), max_size=5)))
+@example([[("e", 1)], [("b" * 40, 1), ("a", 1)], [("a", "x"), ("e", 1)], [("d" * 30, 1), ("c", 1)]])
+def test_keys_of_any_length_are_checked_whatever_came_before(
+    bodies: list[list[tuple[str, object]]],
+) -> None:
+    with Fold(Rules.parse(RULES), seed=bytes(16)) as fold:
+        for members in bodies:
+            keys = [key for key, _ in members]
+            parts = (orjson.dumps(key) + b":" + orjson.dumps(value) for key, value in members)
+            body = b"{" + b",".join(parts) + b"}"
+            if sorted(set(keys)) == keys:
+                fold.run([event(body)])
+            else:
+                with pytest.raises(DeltaRejected):
+                    fold.run([event(body)])
 
 
 STRINGS_DAMAGED = (
