@@ -254,19 +254,24 @@ static inline const uint8_t *scan_object(reader *in, const uint8_t *at, gn_shape
 int gn_scan_delta(gn_arena *arena, gn_program *program, const uint8_t *body, size_t size, gn_delta *delta,
                   uint64_t *position)
 {
-    reader in = {.program = program, .delta = delta};
-    const size_t slot_count = program->root_slot_count;
+    reader in; /* but for the spare key, which is written before it is read */
+    const size_t slots_size = (program->root_slot_count + (size_t)1) * sizeof *delta->slots;
+    const size_t items_size = program->source_count * sizeof *delta->items;
     *position = 0;
-    *delta = (gn_delta){.body = body, .unnamed = {.arena = arena}};
-    delta->slots = gn_alloc_array(arena, slot_count + 1, sizeof *delta->slots);
-    delta->items = gn_alloc_array(arena, program->source_count, sizeof *delta->items);
-    if (!gn_scanner_open(&in.scan, arena, body, size) || delta->slots == NULL || delta->items == NULL) {
+    uint8_t *room = size > GN_SCAN_SIZE_MAX ? NULL : gn_alloc(arena, items_size + slots_size);
+    if (room == NULL) {
         return GN_NO_MEMORY;
     }
-    memset(delta->slots, 0, (slot_count + 1) * sizeof *delta->slots);
+    *delta = (gn_delta){.body = body, .unnamed = {.arena = arena}};
+    delta->items = (gn_items *)(void *)room;
+    delta->slots = (gn_span *)(void *)(room + items_size);
+    memset(room, 0, items_size + slots_size);
     for (uint32_t i = 0; i < program->source_count; i++) {
-        delta->items[i] = (gn_items){.stride = 3 + program->sources[i].slot_count};
+        delta->items[i].stride = 3 + program->sources[i].slot_count;
     }
+    gn_scanner_open(&in.scan, arena, body, size);
+    in.program = program;
+    in.delta = delta;
     const uint8_t *behind = size == 0 || *body != '{' ? gn_scan_fail_byte(&in.scan, body)
                                                       : scan_object(&in, body, &program->root, delta->slots, 1);
     return gn_scanner_finish(&in.scan, behind, position);

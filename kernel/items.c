@@ -206,9 +206,10 @@ static uint32_t batch_size(const gn_event *events, const uint32_t *order, uint32
 /* Ask for a delta's text: in the order of the fold deltas lie anywhere in the buffer. */
 static inline void ask_for_text(const uint8_t *text, const gn_event *event)
 {
-    const uint32_t bytes = event->body_size < TEXT_AHEAD ? event->body_size : TEXT_AHEAD;
-    for (uint32_t at = 0; at < bytes; at += 64) {
-        __builtin_prefetch(text + event->body_at + at);
+    const uint8_t *at = text + event->body_at;
+    const uint8_t *const end = at + (event->body_size < TEXT_AHEAD ? event->body_size : TEXT_AHEAD);
+    for (; at < end; at += GN_LINE_SIZE) {
+        __builtin_prefetch(at);
     }
 }
 

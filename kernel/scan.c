@@ -318,27 +318,13 @@ const uint8_t *gn_skip(const uint8_t *at, const uint8_t *end)
 
 /* ---- entry ---- */
 
-bool gn_scanner_open(gn_scanner *scan, gn_arena *arena, const uint8_t *text, size_t size)
-{
-    *scan = (gn_scanner){.start = text, .end = text + size, .arena = arena, .status = GN_OK};
-    return size <= UINT32_MAX / 2;
-}
-
-int gn_scanner_finish(gn_scanner *scan, const uint8_t *behind, uint64_t *position)
-{
-    if (behind != NULL && behind != scan->end) {
-        gn_scan_fail(scan, GN_JSON_TRAILING, behind);
-    }
-    *position = scan->status == GN_OK ? 0 : (uint64_t)(scan->failed_at - scan->start);
-    return scan->status;
-}
-
 int gn_scan_value(gn_arena *arena, const uint8_t *text, size_t size, uint64_t *position)
 {
     gn_scanner scan;
     *position = 0;
-    if (!gn_scanner_open(&scan, arena, text, size)) {
+    if (size > GN_SCAN_SIZE_MAX) {
         return GN_NO_MEMORY;
     }
+    gn_scanner_open(&scan, arena, text, size);
     return gn_scanner_finish(&scan, gn_check_value(&scan, text, 0), position);
 }

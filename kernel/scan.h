@@ -14,15 +14,24 @@ typedef struct gn_scanner {
     bool *is_object;
 } gn_scanner;
 
-/* False when the text is too large for its places to be noted. */
-bool gn_scanner_open(gn_scanner *scan, gn_arena *arena, const uint8_t *text, size_t size);
-/* The status of a check that ended at `behind`, NULL when it failed; all of the text must be used up. */
-int gn_scanner_finish(gn_scanner *scan, const uint8_t *behind, uint64_t *position);
-
+#define GN_SCAN_SIZE_MAX ((size_t)INT32_MAX) /* places in a larger text cannot be noted */
+static inline void gn_scanner_open(gn_scanner *scan, gn_arena *arena, const uint8_t *text, size_t size)
+{
+    *scan = (gn_scanner){.start = text, .end = text + size, .arena = arena, .status = GN_OK};
+}
 /* Note the first failure; always NULL. */
 const uint8_t *gn_scan_fail(gn_scanner *scan, int status, const uint8_t *at);
 /* The same for a byte that cannot stand there, or that is missing. */
 const uint8_t *gn_scan_fail_byte(gn_scanner *scan, const uint8_t *at);
+/* The status of a check that ended at `behind`, NULL when it failed; all of the text must be used up. */
+static inline int gn_scanner_finish(gn_scanner *scan, const uint8_t *behind, uint64_t *position)
+{
+    if (behind != NULL && behind != scan->end) {
+        gn_scan_fail(scan, GN_JSON_TRAILING, behind);
+    }
+    *position = scan->status == GN_OK ? 0 : (uint64_t)(scan->failed_at - scan->start);
+    return scan->status;
+}
 
 #if defined(__SSE2__)
 /* Which of 16 bytes are not plain ASCII text: a quote, a backslash, a control character, or beyond ASCII. */
