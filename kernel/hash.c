@@ -2,9 +2,9 @@
  *
  * Up to GN_HASH_WORDS words are hashed by multiplication, a number for the size + sum(word[i] * key[i]) modulo 2^128,
  * of which the upper half counts: pairwise independent whatever the words, for keys that nobody knows (Lemire and
- * Kaser, "Strongly universal string hashing is fast", section 3). Longer ones go through SipHash-1-3 (Aumasson and Bernstein,
- * "SipHash: a fast short-input PRF"), which makes the multipliers from the seed as well. */
-#include "state.h"
+ * Kaser, "Strongly universal string hashing is fast", section 3). Longer ones go through SipHash-1-3 (Aumasson and
+ * Bernstein, "SipHash: a fast short-input PRF"), which makes the multipliers from the seed as well. */
+#include "hash.h"
 
 static inline uint64_t rotate(uint64_t value, unsigned by)
 {

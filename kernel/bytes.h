@@ -1,0 +1,62 @@
+/* A few bytes held against others, without a call. */
+#ifndef GN_BYTES_H
+#define GN_BYTES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+/* memcmp for the short: words from the front, the last of them from the end. */
+static inline bool gn_same_bytes(const uint8_t *a, const uint8_t *b, uint32_t size)
+{
+    uint64_t left, right;
+#if defined(__SSE2__)
+    if (size - 16 <= 16) {
+        const __m128i front = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)a),
+                                             _mm_loadu_si128((const __m128i *)(const void *)b));
+        const __m128i back = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(const void *)(a + size - 16)),
+                                            _mm_loadu_si128((const __m128i *)(const void *)(b + size - 16)));
+        return _mm_movemask_epi8(_mm_and_si128(front, back)) == 0xFFFF;
+    }
+#endif
+    if (size < 8 || size > 64) {
+        return size == 0 || memcmp(a, b, size) == 0;
+    }
+    for (uint32_t at = 0; at < size - 8; at += 8) {
+        memcpy(&left, a + at, 8);
+        memcpy(&right, b + at, 8);
+        if (left != right) {
+            return false;
+        }
+    }
+    memcpy(&left, a + size - 8, 8);
+    memcpy(&right, b + size - 8, 8);
+    return left == right;
+}
+/* Which of 32 bytes are equal, a bit each; those of the upper half only if `mask` has any. */
+static inline uint32_t gn_equal_bytes(const uint8_t *a, const uint8_t *b, uint32_t mask)
+{
+#if defined(__SSE2__)
+    const __m128i *left = (const __m128i *)(const void *)a, *right = (const __m128i *)(const void *)b;
+    const __m128i low = _mm_cmpeq_epi8(_mm_loadu_si128(left), _mm_loadu_si128(right));
+    uint32_t equal = (uint32_t)_mm_movemask_epi8(low);
+    if (mask > 0xFFFF) {
+        const __m128i high = _mm_cmpeq_epi8(_mm_loadu_si128(left + 1), _mm_loadu_si128(right + 1));
+        equal |= (uint32_t)_mm_movemask_epi8(high) << 16;
+    }
+    return equal;
+#else
+    uint32_t equal = 0;
+    for (uint32_t i = 0; i < 32; i++) {
+        equal |= (uint32_t)(a[i] == b[i]) << i;
+    }
+    (void)mask;
+    return equal;
+#endif
+}
+
+#endif
