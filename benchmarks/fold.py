@@ -14,9 +14,15 @@ Sketch, for one delta of 630 bytes with 5 units and 14 operations:
               are 5 MB): 18 misses of ~40 cycles, 700 cycles
     apply     14 operations on cells at 20 cycles, an undo entry of 32 bytes each: 400 cycles
     keep      1 post of ~150 bytes copied, its entity made: 2 allocations, 100 cycles
-    order     500 events a frame by (time, stream, seq, id): 9 comparisons each, 150 cycles
+    order     500 events a frame by (time, stream, seq, id): 4 passes over 16 bytes, 100 cycles
 
 together 1,800 cycles, 0.6 us at 3 GHz; the last line of the table says how far off that is.
+
+Measured, in instructions of one delta (callgrind, 500 agents, 20,000 deltas): read and slots 2,310,
+look up 1,190, apply 1,730, keep 840, order 290, the walk between them 510; 6,870 in all, about
+three a cycle. With all state in the caches it takes as long: what is left is the number of steps.
+Reading is two thirds of its comparisons of keys and searches for the ends of strings, 16 bytes at a
+time; 32 at a time (AVX2) saves 3 %.
 """
 
 import sys
