@@ -48,6 +48,17 @@ void gn_scratch_close(gn_scratch *scratch);
 int gn_canonical(gn_scratch *scratch, const uint8_t *text, uint64_t size, int pretty, uint32_t depth_max,
                  uint64_t size_max, const uint8_t **out, uint64_t *out_size, uint64_t *position);
 
+/* Where a member of an object lies: its key between the quotes, and its value. */
+typedef struct gn_member_place {
+    uint64_t key_at;
+    uint64_t key_size;
+    uint64_t at;
+    uint64_t size;
+} gn_member_place;
+/* Cut an object as gn_canonical writes it compact, into its members. Returns how many there are, 0 for any other value;
+ * the first `room` of them are written. */
+uint64_t gn_members(const uint8_t *text, uint64_t size, gn_member_place *members, uint64_t room);
+
 /* RFC 3339 to microseconds since 1970; 1 when it parses, else 0. */
 int gn_instant_parse(const uint8_t *text, uint64_t size, int64_t *us);
 /* The way back: UTC with Z, six fraction digits only when not zero; writes at most 27 bytes, returns how many. */

@@ -19,6 +19,7 @@ MEMORY_MAX = 8 << 30
 _KEPT_FOR = 1 << 20  # after a larger text, or a refused one, its scratch is let go
 _FORMS = {"compact": 0, "pretty": 1}
 _EXCERPT_SIZE = 24
+_MEMBERS = 64  # of nearly all objects at most
 _INSTANT_SIZE_MAX = 27
 
 _JSON_ERRORS: dict[int, type[errors.JsonRejected]] = {
@@ -38,8 +39,11 @@ _JSON_ERRORS: dict[int, type[errors.JsonRejected]] = {
 }
 
 _gn_canonical = lib.gn_canonical  # looked up once: the call is most of a small text's time
+_gn_members = lib.gn_members
+_gn_crc32c = lib.gn_crc32c
 _buffer = ffi.buffer
 _idle: "list[tuple[Any, Any, Any, Any]]" = []  # one scratch for each call that ran at once
+_idle_tables: "list[Any]" = []  # of members, likewise
 
 
 def status_error(status: int, data: bytes, position: int) -> errors.GoodneighborError:
@@ -95,6 +99,30 @@ def canonical(
     return result
 
 
+def members(compact: bytes) -> dict[bytes, bytes]:
+    """Cut an object into its members: the bytes between a key's quotes -> its value's bytes.
+
+    `compact` must come from `canonical`, which spells the keys; anything but an object gives {}.
+    """
+    size = len(compact)
+    try:
+        table = _idle_tables.pop()
+    except IndexError:
+        table = ffi.new("gn_member_place[]", _MEMBERS)
+    count = _gn_members(compact, size, table, len(table))
+    if count > len(table):
+        table = ffi.new("gn_member_place[]", count)
+        _gn_members(compact, size, table, count)
+    places = iter(memoryview(_buffer(table)).cast("Q")[: 4 * count].tolist())
+    found = {
+        compact[key_at : key_at + key_size]: compact[at : at + value_size]
+        for key_at, key_size, at, value_size in zip(places, places, places, places, strict=True)
+    }
+    if count <= _MEMBERS:
+        _idle_tables.append(table)
+    return found
+
+
 def instant(text: bytes) -> int | None:
     """Return the microseconds since 1970 of an RFC 3339 time with an offset, else None."""
     us = ffi.new("int64_t *")
@@ -110,4 +138,5 @@ def format_instant(us: int) -> str:
 
 def crc32c(data: bytes, crc: int = 0) -> int:
     """Return the CRC-32C (Castagnoli) of `data`, going on from `crc`."""
-    return int(lib.gn_crc32c(crc, data, len(data)))
+    checksum: int = _gn_crc32c(crc, data, len(data))
+    return checksum

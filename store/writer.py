@@ -166,14 +166,13 @@ class Writer:
         return b"".join(pieces), places
 
     def _keep(self, data: bytes, places: list[tuple[str, int]]) -> None:
-        path = os.path.join(self._folder, self._name)
         try:
             write_all(self._disk, self._descriptor, data)
         except OSError as error:
             # A reader may have met the whole notes of a batch before they are cut off again.
             some_whole = len(places) > 1 and os.fstat(self._descriptor).st_size >= places[1][1]
             outcome = "unknown" if some_whole else "not kept"
-            raise StoreUnwritable(path, error, outcome) from error
+            raise StoreUnwritable(self._path(), error, outcome) from error
         reached("append: note written")
         try:
             self._disk.flush(self._descriptor)
@@ -183,7 +182,10 @@ class Writer:
                 reached("append: folder flushed")
         except OSError as error:
             self._failed = error
-            raise StoreUnwritable(path, error, "unknown", "flush") from error
+            raise StoreUnwritable(self._path(), error, "unknown", "flush") from error
+
+    def _path(self) -> str:
+        return os.path.join(self._folder, self._name)
 
     def _abandon(self) -> None:
         """Cut off what was not acknowledged, as far as the disk lets us, and let the segment go.
@@ -192,7 +194,7 @@ class Writer:
         """
         try:
             if self._size == 0:
-                self._disk.remove(os.path.join(self._folder, self._name))
+                self._disk.remove(self._path())
             else:
                 self._disk.truncate(self._descriptor, self._size)
         except OSError:

@@ -10,7 +10,7 @@ from goodneighbor.store.delta import FRAME_MAX, STREAM_SIZE_MAX, check, complete
 from goodneighbor.store.errors import DeltaRejected
 from goodneighbor.store.ingest import fill
 from goodneighbor.store.members import members, text
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 NOON_US = 1_774_699_200_000_000  # 2026-03-28T12:00:00Z
@@ -229,12 +229,18 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(st.text(alphabet='\\"{}[]:,ab'), JSON, max_size=6))
+@example({f"key {number}": [number] for number in range(200)})
 def test_members_are_cut_where_the_parser_cuts_them(value: dict[str, Any]) -> None:
     compact = canonical(json.dumps(value).encode(), "compact")
     cut = members(compact)
     assert {json.loads(b'"%s"' % key): json.loads(inner) for key, inner in cut.items()} == value
     rebuilt = b",".join(b'"%s":%s' % member for member in cut.items())
     assert b"{" + rebuilt + b"}" == compact
+
+
+@pytest.mark.parametrize("compact", [b"{}", b"[1]", b'"a"', b"5", b"null"])
+def test_nothing_else_has_members(compact: bytes) -> None:
+    assert members(compact) == {}
 
 
 def test_text_is_a_strings_own_bytes_or_none() -> None:
