@@ -40,7 +40,7 @@ Send = Callable[[bytes], object]
 processes = get_context("fork")
 
 CALLS = 150  # of each process in a round
-ROUNDS = 3
+ROUNDS = 5
 MANY = 8
 WAIT_S = 120
 
@@ -112,7 +112,7 @@ CONTENDERS: dict[str, Callable[[Path], Send]] = {
 def play(contender: Callable[[Path], Send], shares: list[list[bytes]]) -> Taken:
     """Let a process for each share send it, all from the same moment on."""
     with tempfile.TemporaryDirectory(prefix="neighbor-append-") as name:
-        contender(Path(name))  # makes what the processes then open
+        _make(contender, Path(name))
         barrier, told = processes.Barrier(len(shares)), processes.SimpleQueue()
         workers = [
             processes.Process(target=_work, args=(contender, Path(name), share, barrier, told))
@@ -124,9 +124,18 @@ def play(contender: Callable[[Path], Send], shares: list[list[bytes]]) -> Taken:
         for worker in workers:
             worker.join()
     if any(error for *_, error in ended):
-        sys.exit(f"a process failed: {ended[0][-1]}")
+        sys.exit(f"a process failed: {next(error for *_, error in ended if error)}")
     begin, end = min(each[0] for each in ended), max(each[1] for each in ended)
     return Taken(end - begin, [call for each in ended for call in each[2]])
+
+
+def _make(contender: Callable[[Path], Send], folder: Path) -> None:
+    """Make what the workers then open; not here, where they would inherit its connections."""
+    maker = processes.Process(target=contender, args=(folder,))
+    maker.start()
+    maker.join()
+    if maker.exitcode:
+        sys.exit("what the processes open could not be made")
 
 
 def _work(
