@@ -65,21 +65,26 @@ class Salvage:
         return None if row is None else EventRow._make(row)
 
     def last_position(self) -> int:
-        """Return the highest position that there is a row for, or that the head names."""
-        found = [
-            row[0]
-            for statement in (
-                "SELECT position FROM store WHERE id = 1",
-                "SELECT position FROM event ORDER BY position DESC LIMIT 1",
-            )
-            for row in self._rows(statement)
-        ]
-        believed = [
-            each
-            for each in found
-            if isinstance(each, int) and 0 <= each <= self._size // _EVENT_SIZE_MIN
-        ]
-        return max(believed, default=0)
+        """Return the highest position that there is a row for, or that the head names.
+
+        A damaged row may lie under a key that no event ever had. So one that its seal does not
+        hold counts only where it comes next behind those that do, or behind the head.
+        """
+        (named,) = next(self._rows("SELECT position FROM store WHERE id = 1"), (None,))
+        last, loose = 0, set()
+        if isinstance(named, int) and 0 <= named <= self._size // _EVENT_SIZE_MIN:
+            last = named
+        for row in self._rows(f"{self._events} ORDER BY position DESC"):
+            event = EventRow._make(row)
+            if event.position <= last:
+                break
+            if event.seal == seal(event.sealed):
+                last = event.position
+                break
+            loose.add(event.position)
+        while last + 1 in loose:
+            last += 1
+        return last
 
     def head(self) -> tuple[object, object] | None:
         """Return the position and chain that the head names, as they lie."""

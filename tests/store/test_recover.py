@@ -12,6 +12,7 @@ from goodneighbor.store import Store, StoreDamaged, StoreUnwritable
 from goodneighbor.store.log_copy import LogCopy
 from goodneighbor.store.rebuild import Told
 from goodneighbor.store.recover import Recovered
+from goodneighbor.store.salvage import Salvage
 
 from .. import fleet
 from .disks import FailingDisk
@@ -323,3 +324,28 @@ def test_a_sound_store_is_left_as_it_is(lived_in: Store) -> None:
     before = database(lived_in).read_bytes()
     assert recover(lived_in) == Recovered([], [], [])
     assert database(lived_in).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE event SET position = position + 24 WHERE position = (SELECT position FROM store)",
+        "UPDATE store SET position = position - 2",
+        "UPDATE event SET received_us = 1 WHERE position = (SELECT position FROM store);"
+        "UPDATE store SET position = position - 1",
+    ],
+)
+def test_the_last_position_is_one_that_an_event_had(tmp_path: Path, damage: str) -> None:
+    Store.create(tmp_path / "store", fleet.RULES).close()
+    with Store.open(tmp_path / "store") as store:
+        for number in range(5):
+            store.append(b'{"frame":1,"n":%d,"stream_id":"s"}' % number)
+        store.drain()
+    file = tmp_path / "store" / "store.sqlite3"
+    connection = sqlite3.connect(file)
+    (last,) = connection.execute("SELECT position FROM store").fetchone()
+    connection.executescript(damage)
+    connection.close()
+    salvage = Salvage(file, "the database")
+    assert salvage.last_position() == last > 5
+    salvage.close()
