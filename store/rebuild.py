@@ -19,7 +19,7 @@ from .engine import Cursor
 from .log import FIRST_CHAIN, Entry, EventRow
 from .log_copy import LogCopy
 from .mailbox import Damage, Mail
-from .salvage import Made, Salvage, beside
+from .salvage import MISSING, Made, Salvage, beside
 from .seal import ROW_NAMES, SEALED, seal
 
 ROWS_AT_ONCE = 1_000
@@ -214,7 +214,9 @@ def _put_door_row(cursor: Cursor, name: str, values: tuple[object, ...], done: o
         columns.append("done")
         row.append(int(done == 1))
     marks = ", ".join("?" for _ in row)
-    cursor.execute(f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({marks})", row)
+    cursor.execute(
+        f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT DO NOTHING", row
+    )
 
 
 def _keep_numbers(cursor: Cursor, last: int) -> None:
@@ -231,7 +233,12 @@ def _keep_numbers(cursor: Cursor, last: int) -> None:
 
 def _open_frames(cursor: Cursor | None, table: Salvage) -> Iterator[Report]:
     """Open again the frames that collect, with the streams they expect."""
-    frames = dict[int, list[tuple[object, ...]]]((frame, []) for frame in table.open_frames())
+    frames: dict[int, list[tuple[object, ...]]] = {}
+    for found in table.open_frames():
+        if found is None:
+            yield Lost(f"frame {MISSING}", "which frames were open, and nothing holds a copy")
+        else:
+            frames[found] = []
     for row in table.door("frame_stream"):
         frame = row.values[0]
         if not row.is_sound or not isinstance(frame, int):
@@ -257,7 +264,7 @@ def _put_open(cursor: Cursor, frame: int, expected: Iterable[tuple[object, ...]]
     )
     cursor.executemany(
         "INSERT INTO frame_stream (frame, stream, status, reason, events, seal)"
-        " VALUES (?, ?, ?, '', 0, ?)",
+        " VALUES (?, ?, ?, '', 0, ?) ON CONFLICT DO NOTHING",
         [(*values, seal(values)) for values in expected],
     )
 

@@ -3,24 +3,30 @@
 The fact not to miss: a page that cannot be read costs the rows on it and no others, so each event
 is asked for by its position. What comes out is not believed here: a row of the door is held
 against its seal, and an event is judged by whoever asked for it.
+
+No seal speaks for a row that is not found. So where a table's pages do not add up, one row more
+says that some may be missing. And no definition is believed that is not ours (`definitions.py`).
 """
 
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
+from . import definitions
 from .log import EventRow
 from .mend import mended_row
 from .seal import EXPECTED, SEALED, seal
 
+MISSING = "(rows that cannot be read)"
 _EVENT_SIZE_MIN = 100  # of any event in the file: what the head says beyond is damage
-_EVENT_COLUMNS = (
-    *("position", "id", "kind", "frame", "utc_us", "stream", "received_us"),
-    *("digest", "body", "chain", "seal"),
-)
-
+_EVENTS = f"SELECT {', '.join(EventRow._fields)} FROM event"
+_SAID_MAX = 100_000  # things that the engine may find in a file's pages
+# It says so of a row, or of a row's number: the row is read all the same, and has its seal.
+_OF_A_ROW = re.compile(r" value in |[Rr]owid \S+ out of order")
 
 Beside = tuple[str, int, int | None, str, int]  # kind, frame, time, stream, receipt
 
@@ -45,22 +51,32 @@ class Salvage:
     """A damaged database opened for reading; `name` is what its finds are said to come from."""
 
     def __init__(self, path: Path, name: str) -> None:
+        """Open the file.
+
+        Raises:
+            OSError: it must be read from a copy, and there is no room for one.
+        """
         self.name = name
         self._size = path.stat().st_size
-        self._connection = sqlite3.connect(
+        self._broke = False  # the last reading ended where a page could not be read
+        self._file = sqlite3.connect(
             f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None
         )
-        self._broke = False  # the last reading ended where a page could not be read
-        self._connection.text_factory = lambda data: data.decode(errors="surrogateescape")
-        self._events = f"SELECT {self._columns('event', _EVENT_COLUMNS)} FROM event"
+        self._file.text_factory = _text
+        self._file.execute("PRAGMA writable_schema = ON")  # one bad definition does not end it all
+        # Of a file whose definitions cannot be put right, all counts as unreadable.
+        self._connection = (
+            self._file if self._is_as_made() else self._copied() or sqlite3.connect("")
+        )
 
     def close(self) -> None:
         """Let the file go."""
         self._connection.close()
+        self._file.close()
 
     def event(self, position: int) -> EventRow | None:
         """Return the event at a position as it lies; None where it cannot be read."""
-        rows = self._rows(f"{self._events} WHERE position = ?", (position,))
+        rows = self._rows(f"{_EVENTS} WHERE position = ?", (position,))
         row = next(rows, None)
         return None if row is None else EventRow._make(row)
 
@@ -74,7 +90,7 @@ class Salvage:
         last, loose = 0, set()
         if isinstance(named, int) and 0 <= named <= self._size // _EVENT_SIZE_MIN:
             last = named
-        for row in self._rows(f"{self._events} ORDER BY position DESC"):
+        for row in self._rows(f"{_EVENTS} ORDER BY position DESC"):
             event = EventRow._make(row)
             if event.position <= last:
                 break
@@ -93,19 +109,55 @@ class Salvage:
 
     def made(self) -> Made | None:
         """Return who the store is and since when; None where that is damaged."""
-        for row in self.door("store"):
+        for row in self._judged("store"):
             store_id, created_us = row.values
             if row.is_sound and isinstance(store_id, str) and isinstance(created_us, int):
                 return Made(store_id, created_us)
         return None
 
     def door(self, table: str) -> Iterator[DoorRow]:
-        """Yield a table's rows with their seals judged, and put right where one bit was wrong."""
-        columns = SEALED[table]
-        chosen = self._columns(table, (*columns, "seal", "done"))
-        only = f" WHERE {EXPECTED}" if table == "frame_stream" else ""
+        """Yield a table's rows with their seals judged, and put right where one bit was wrong.
+
+        Where some may be missing, a last one says so, and is not sound.
+        """
+        doubts = self._doubts(table)
+        seen = set[tuple[object, ...]]()
+        is_whole = all(map(_OF_A_ROW.search, doubts))
         self._broke = False
-        for row in self._rows(f"SELECT {chosen} FROM {table}{only}"):
+        for row in self._judged(table):
+            if doubts and row.values in seen:
+                continue  # a damaged page leads to some row twice
+            if doubts:
+                seen.add(row.values)
+                is_whole = is_whole and row.is_sound
+            yield row
+        if self._broke or not is_whole:
+            yield DoorRow((MISSING,) * len(SEALED[table]), False, False)
+
+    def rules(self) -> Iterator[tuple[object, object]]:
+        """Yield digest and text of each rules text."""
+        yield from ((row[0], row[1]) for row in self._rows("SELECT digest, text FROM rules"))
+
+    def open_frames(self) -> Iterator[int | None]:
+        """Yield the frames that were open; None where some may be missing."""
+        is_whole = all(map(_OF_A_ROW.search, self._doubts("frame")))
+        self._broke = False
+        for (frame,) in self._rows("SELECT frame FROM frame WHERE state = 'open' ORDER BY frame"):
+            if isinstance(frame, int):
+                yield frame
+        if self._broke or not is_whole:
+            yield None
+
+    def last_quarantine(self) -> int:
+        """Return the highest number that quarantine has given."""
+        row = next(self._rows("SELECT seq FROM sqlite_sequence WHERE name = 'quarantine'"), None)
+        return row[0] if row is not None and isinstance(row[0], int) else 0
+
+    def _judged(self, table: str) -> Iterator[DoorRow]:
+        columns = ", ".join(SEALED[table])
+        beside = "done" if table == "export" else "NULL"
+        only = f" WHERE {EXPECTED}" if table == "frame_stream" else ""
+        for row in self._rows(f"SELECT {columns}, seal, {beside} FROM {table}{only}"):
             *stands, sealed, done = row
             values = tuple(stands)
             if seal(values) == sealed:
@@ -114,30 +166,52 @@ class Salvage:
                 yield DoorRow(right, True, True, done)
             else:
                 yield DoorRow(values, False, False)
-        if self._broke:
-            yield DoorRow(("(rows that cannot be read)",) * len(columns), False, False)
 
-    def rules(self) -> Iterator[tuple[object, object]]:
-        """Yield digest and text of each rules text."""
-        yield from ((row[0], row[1]) for row in self._rows("SELECT digest, text FROM rules"))
+    def _doubts(self, table: str) -> list[str]:
+        """Return what the engine finds in a table's pages; nothing: each row can be found."""
+        said = self._said(table)
+        if said and self._connection is self._file:
+            # A copy has no indexes, and so no pages that are not the table's.
+            self._connection = self._copied() or self._file
+            said = self._said(table)
+        return said
 
-    def open_frames(self) -> Iterator[int]:
-        """Yield the frames that were open."""
-        for (frame,) in self._rows("SELECT frame FROM frame WHERE state = 'open' ORDER BY frame"):
-            if isinstance(frame, int):
-                yield frame
+    def _said(self, table: str) -> list[str]:
+        self._broke = False
+        said = [
+            line
+            for (lines,) in self._rows(f"PRAGMA integrity_check({table})")
+            for line in str(lines).splitlines()
+            if line != "ok" and not line.startswith("***")
+        ]
+        for (page,) in self._rows("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)):
+            said += [f"page {page} is not its alone"] * (page in self._shared)
+        return [*said, "it cannot be looked through"] if self._broke else said
 
-    def last_quarantine(self) -> int:
-        """Return the highest number that quarantine has given."""
-        row = next(self._rows("SELECT seq FROM sqlite_sequence WHERE name = 'quarantine'"), None)
-        return row[0] if row is not None and isinstance(row[0], int) else 0
+    @cached_property
+    def _shared(self) -> set[int]:
+        """The pages that two trees lead to: one's first page may have been another."""
+        try:
+            said = self._file.execute(f"PRAGMA integrity_check({_SAID_MAX})").fetchall()
+        except (sqlite3.DatabaseError, UnicodeDecodeError):
+            return set()  # its definitions are damaged, and then its first pages are not
+        return {int(n) for (line,) in said for n in re.findall(r"reference to page (\d+)", line)}
 
-    def _columns(self, table: str, names: Sequence[str]) -> str:
-        """Name columns for a SELECT; one that an older schema lacks is read as NULL."""
-        there = {row[1] for row in self._rows(f"PRAGMA table_info({table})")}
-        return ", ".join(name if name in there else "NULL" for name in names)
+    def _is_as_made(self) -> bool:
+        try:
+            return definitions.is_as_made(self._file)
+        except (sqlite3.DatabaseError, UnicodeDecodeError):
+            return False
 
-    def _rows(self, statement: str, values: Sequence[object] = ()) -> Iterator[tuple[object, ...]]:
+    def _copied(self) -> sqlite3.Connection | None:
+        try:
+            copy = definitions.as_made(self._file)
+        except (sqlite3.DatabaseError, UnicodeDecodeError):
+            return None
+        copy.text_factory = _text
+        return copy
+
+    def _rows(self, statement: str, values: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
         """Yield rows until there is no more, or none that can be read."""
         try:
             yield from self._connection.execute(statement, values)
@@ -148,3 +222,7 @@ class Salvage:
 def beside(row: EventRow) -> Beside:
     """Return what stands beside an event's body, in the order of `Entry`."""
     return row[2:7]
+
+
+def _text(data: bytes) -> str:
+    return data.decode(errors="surrogateescape")

@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+from . import definitions
 from .engine import SCHEMA, Cursor, Database, Scratch, Session, Values, Writer
 from .errors import NotAStore, StoreBusy, StoreDamaged, StoreMissing, StoreTooNew, StoreUnwritable
 from .folder import APPLICATION_ID, DATABASE
@@ -140,8 +141,8 @@ class SqliteDatabase(Database):
                 cursor.execute(f"PRAGMA {setting}")
             cursor.execute("ATTACH DATABASE ? AS log", (self._uri("ro"),))
             cursor.execute(
-                "SELECT sql FROM log.sqlite_master WHERE sql IS NOT NULL AND tbl_name IN"
-                f" ({', '.join('?' for _ in _CACHES)}) ORDER BY type DESC",
+                "SELECT CAST(sql AS TEXT) FROM log.sqlite_master WHERE sql IS NOT NULL AND tbl_name"
+                f" IN ({', '.join('?' for _ in _CACHES)}) ORDER BY type DESC",
                 _CACHES,
             )
             for (statement,) in cursor.fetchall():
@@ -154,7 +155,7 @@ class SqliteDatabase(Database):
     def faults(self, cursor: Cursor) -> Iterator[str]:
         cursor.execute("PRAGMA integrity_check(10)")
         yield from (said for (said,) in cursor.fetchall() if said != "ok")
-        yield from _schema_faults(cursor)
+        yield from definitions.faults(cursor)
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -253,9 +254,17 @@ class SqliteDatabase(Database):
             raise NotAStore(str(self.folder), f"{self.path.name} is not a database of ours")
         row = cursor.execute("SELECT version_num FROM alembic_version").fetchone()
         revision = "" if row is None else str(row[0])
+        if revision != SCHEMA:
+            self._check_revision(cursor, revision)
         if revision > SCHEMA:
             raise StoreTooNew(str(self.folder), revision, SCHEMA)
         return revision
+
+    def _check_revision(self, cursor: Cursor, revision: str) -> None:
+        """See that the number stands in its table and in its index alike: a bit makes another."""
+        said = cursor.execute("PRAGMA integrity_check(alembic_version)").fetchone()[0]
+        if said != "ok":
+            raise StoreDamaged(self.name, f"its schema is not {revision!r}: {said}")
 
     def _migrate(self, session: Session, lock: "StoreLock") -> None:
         from sqlalchemy import create_engine
@@ -270,24 +279,6 @@ class SqliteDatabase(Database):
             connection.execute("BEGIN IMMEDIATE")
             migrate(opened)
             lock.check()
-
-
-def _schema_faults(cursor: Cursor) -> Iterator[str]:
-    """Yield the tables whose columns are not those that the migrations made.
-
-    SQLite reads a damaged name as a name, and tells nobody before a statement asks for the right
-    one. Only a full check pays for importing SQLAlchemy.
-    """
-    from sqlalchemy.dialects.sqlite import dialect
-
-    from .schema import metadata
-
-    for table in metadata.sorted_tables:
-        meant = {(each.name, each.type.compile(dialect=dialect())) for each in table.columns}
-        cursor.execute(f"PRAGMA table_info({table.name})")
-        found = {(row[1], row[2]) for row in cursor.fetchall()}
-        if found and found != meant:  # a table that only a server has is not there
-            yield f"table {table.name} is not as it was made"
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

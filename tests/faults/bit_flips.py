@@ -28,8 +28,9 @@ from goodneighbor.store import door, log, replay, verify
 from goodneighbor.store.engine import Cursor
 from goodneighbor.store.log import EventRow
 from goodneighbor.store.log_copy import LogCopy
-from goodneighbor.store.rebuild import Told
+from goodneighbor.store.rebuild import Lost, Told
 from goodneighbor.store.replay import Replayed
+from goodneighbor.store.salvage import MISSING
 
 from . import flip_world
 from .breakage import swapped
@@ -38,6 +39,7 @@ from .harness import memory
 
 KINDS = ("database", "page", "snapshot", "event", "door", "segment", "export")
 PLACE = "damaged"
+DRAINED = ("event", "store", "copy")
 TABLES = {
     "snapshot": ("entity", "entity_past", "document", "receipt", "frame", "frame_stream"),
     "event": ("event", "rules"),
@@ -220,20 +222,30 @@ def _repair(sound: Sound, world: World, flip: Flip, tally: Tally) -> str:
         return f"after recover the exports are others; {done}"
     every = flip_world.rows(world)
     for table, wanted in sound.rows.items():
-        if table == "segment" or (done.lost and table == "quarantine"):
-            continue  # a damaged segment lies aside; what is lost is named
-        if not done.lost and every[table] != wanted and not _only_more(table, every, sound):
-            differs = [row for row in every[table] if row not in wanted]
-            return f"after recover {table} is another, such as {differs[:2]}; {done}"
+        if table != "segment" and (told := _unsaid(table, every[table], wanted, done.lost)):
+            return f"after recover {told}; {done}"  # a damaged segment lies aside
     if not done.lost:
         tally.repaired[flip.kind] += 1
     return ""
 
 
-def _only_more(table: str, every: dict[str, list[tuple[object, ...]]], sound: Sound) -> bool:
-    """Quarantine may hold more than it did: what lay where an export was written again."""
-    wanted = sound.rows[table]
-    return table == "quarantine" and all(row in every[table] for row in wanted)
+def _unsaid(
+    table: str, found: list[tuple[object, ...]], wanted: list[tuple[object, ...]], lost: list[Lost]
+) -> str:
+    """Tell what a table has otherwise than it had, and was not named; "" for nothing.
+
+    Quarantine may hold more than it did: what lay where an export was written again. And a drain
+    that puts a damaged note there takes in what waits beside it.
+    """
+    if table in DRAINED and any(each.place.startswith("mailbox") for each in lost):
+        return ""
+    more, missing = Counter(found) - Counter(wanted), Counter(wanted) - Counter(found)
+    if more and table != "quarantine":
+        return f"{table} has rows it never had: {list(more)[:2]}"
+    named = [each.place for each in lost if each.place.startswith(table.split("_")[0])]
+    if missing.total() > len(named) and not any(place.endswith(MISSING) for place in named):
+        return f"{table} lacks what nobody named: {list(missing)[:2]}"
+    return ""
 
 
 class _Anything:
