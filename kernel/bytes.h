@@ -58,5 +58,40 @@ static inline uint32_t gn_equal_bytes(const uint8_t *a, const uint8_t *b, uint32
     return equal;
 #endif
 }
+/* Copy 32 bytes and tell which of them are `byte`, a bit each. */
+static inline uint32_t gn_copy_and_find(uint8_t *to, const uint8_t *from, uint8_t byte)
+{
+#if defined(__SSE2__)
+    const __m128i *there = (const __m128i *)(const void *)from, wanted = _mm_set1_epi8((char)byte);
+    const __m128i low = _mm_loadu_si128(there), high = _mm_loadu_si128(there + 1);
+    _mm_storeu_si128((__m128i *)(void *)to, low);
+    _mm_storeu_si128((__m128i *)(void *)(to + 16), high);
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(low, wanted)) |
+           (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(high, wanted)) << 16;
+#else
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < 32; i++) {
+        to[i] = from[i];
+        found |= (uint32_t)(from[i] == byte) << i;
+    }
+    return found;
+#endif
+}
+/* Which of 16 bytes are one or the other, a bit each. */
+static inline uint32_t gn_either_of_16(const uint8_t *at, uint8_t one, uint8_t other)
+{
+#if defined(__SSE2__)
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+    const __m128i ones = _mm_cmpeq_epi8(bytes, _mm_set1_epi8((char)one));
+    const __m128i others = _mm_cmpeq_epi8(bytes, _mm_set1_epi8((char)other));
+    return (uint32_t)_mm_movemask_epi8(_mm_or_si128(ones, others));
+#else
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < 16; i++) {
+        found |= (uint32_t)(at[i] == one || at[i] == other) << i;
+    }
+    return found;
+#endif
+}
 
 #endif

@@ -8,140 +8,173 @@
  * brace, and a string is closed where the next byte of these comes. Only the bodies of documents whose members no rule
  * names are packed: of others, single members are asked for. */
 #include "plain.h"
-#include "scan.h"
+#include "state.h"
 
-#define COPY_PAST 16u   /* bytes that copying may write behind the last: it goes by steps */
+#define COPY_PAST 32u   /* bytes that copying may write behind the last: it goes by steps */
 
+/* Of the byte 1 + its index. */
+typedef struct packed_key {
+    uint8_t text[GN_PACKED_KEY_SIZE_MAX];   /* `,"number":`, or `,"author":"` where a string follows; zeros behind */
+    uint32_t mask;                          /* a bit for each byte of it but the comma, which may be a brace */
+    uint32_t size;
+    uint8_t byte;
+    bool opens_string;                      /* its last byte is a string's opening quote */
+} packed_key;
+
+/* The first is the bare comma, and behind the last is one that no text is like. */
 struct gn_packed_keys {
     uint32_t count;
-    struct gn_packed_key { /* of the byte 1 + its index */
-        uint8_t text[GN_PACKED_KEY_SIZE_MAX];   /* `,"number":`, or `,"author":"` where a string follows; zeros behind */
-        uint32_t mask;                          /* a bit for each byte of it but the comma, which may be a brace */
-        uint32_t size;
-        bool opens_string;                      /* its last byte is a string's opening quote */
-    } keys[GN_PACKED_KEYS_MAX];
+    packed_key keys[GN_PACKED_KEYS_MAX + 1];
 };
 
+/* A key that stands nowhere: canonical text holds no NUL. */
+static const packed_key no_key = {.mask = 2};
+
+static GN_NO_INLINE bool open_keys(gn_fold *fold, gn_document *document)
+{
+    gn_packed_keys *all = gn_alloc(&fold->self, sizeof *all);
+    if (all != NULL) {
+        *all = (gn_packed_keys){.count = 1, .keys = {{.text = ",", .size = 1, .byte = 1}, no_key}};
+        document->packed_keys = all;
+    }
+    return all != NULL;
+}
+
 /* Does the key stand at `at`, behind the comma or brace there? */
-static inline bool is_key_at(const struct gn_packed_key *key, const uint8_t *at)
+static inline bool is_key_at(const packed_key *key, const uint8_t *at)
 {
     return (~gn_equal_bytes(key->text, at, key->mask) & key->mask) == 0;
 }
 
-/* The index of the key at `at`; GN_NONE: it is none of them. */
-static uint32_t find_key(const gn_packed_keys *all, const uint8_t *at)
-{
-    for (uint32_t i = 1; i < all->count; i++) {
-        if (is_key_at(&all->keys[i], at)) {
-            return i;
-        }
-    }
-    return GN_NONE;
-}
-
-/* Keep what begins at a key's comma and ends in front of its value, or behind the quote that opens it; GN_NONE when it
- * is too long, or there are too many. */
-static GN_COLD uint32_t learn_key(gn_packed_keys *all, const uint8_t *at, const uint8_t *end)
+/* Keep what begins at a key's comma and ends in front of its value, or behind the quote that opens it; NULL when it is
+ * too long, or there are too many. */
+static GN_COLD const packed_key *learn_key(gn_packed_keys *all, const uint8_t *at, const uint8_t *end)
 {
     const uint8_t *value = gn_skip_string(at + 2, end) + 1;
     const bool opens_string = *value == '"';
     const size_t size = (size_t)(value - at) + opens_string;
     if (all->count == GN_PACKED_KEYS_MAX || size > GN_PACKED_KEY_SIZE_MAX) {
-        return GN_NONE;
+        return NULL;
     }
-    struct gn_packed_key *key = &all->keys[all->count];
-    *key = (struct gn_packed_key){.text = ",", .size = (uint32_t)size, .opens_string = opens_string};
+    packed_key *key = &all->keys[all->count++];
+    *key = (packed_key){.text = ",", .size = (uint32_t)size, .byte = (uint8_t)all->count, .opens_string = opens_string};
     key->mask = UINT32_MAX >> (GN_PACKED_KEY_SIZE_MAX - size) & ~(uint32_t)1;
     memcpy(key->text + 1, at + 1, size - 1);
-    return all->count++;
+    key[1] = no_key;
+    return key;
 }
 
-/* Copy the rest of a string without its quotes; returns behind the closing one. */
-static inline const uint8_t *copy_string(const uint8_t *from, const uint8_t *end, uint8_t **to)
+/* The key at `at`, known by now; NULL: it stays as it is. */
+static GN_NO_INLINE const packed_key *find_key(gn_packed_keys *all, const uint8_t *at, const uint8_t *end)
 {
-    const uint8_t *at = from;
-    size_t size;
-    while ((size = gn_plain_step(at, *to)) == GN_PLAIN_STEP) {
-        at += size;
-        *to += size;
+    for (uint32_t i = 1; i < all->count; i++) {
+        if (is_key_at(&all->keys[i], at)) {
+            return &all->keys[i];
+        }
     }
-    *to += size;
-    at += size;
-    if (*at == '"') {
-        return at + 1;
-    }
-    const uint8_t *behind = gn_skip_string(at, end);
-    memcpy(*to, at, (size_t)(behind - at) - 1);
-    *to += behind - at - 1;
-    return behind;
+    return learn_key(all, at, end);
 }
 
-/* Copy any other value; returns behind it. */
-static inline const uint8_t *copy_value(const uint8_t *from, const uint8_t *end, uint8_t **to)
+/* Each copies what stands at `at` and returns how many bytes that took. */
+
+static size_t copy_before(uint8_t *to, const uint8_t *at, const uint8_t *behind)
 {
-    const uint8_t *behind = gn_small_number_end(from);
-    if (behind == NULL) {
-        behind = gn_skip(from, end);
-        memcpy(*to, from, (size_t)(behind - from));
-    } else {
-        memcpy(*to, from, 8);
+    memcpy(to, at, (size_t)(behind - at));
+    return (size_t)(behind - at);
+}
+
+/* A member whose key has no byte. */
+static GN_NO_INLINE size_t copy_member(uint8_t *to, const uint8_t *at, const uint8_t *end)
+{
+    *to = 1;
+    return 1 + copy_before(to + 1, at + 1, gn_skip(gn_skip_string(at + 2, end) + 1, end));
+}
+
+static GN_NO_INLINE size_t copy_any_string(uint8_t *to, const uint8_t *at, const uint8_t *end)
+{
+    return copy_before(to, at, gn_skip_string(at, end) - 1);
+}
+
+static GN_NO_INLINE size_t copy_any_value(uint8_t *to, const uint8_t *at, const uint8_t *end)
+{
+    return copy_before(to, at, gn_skip(at, end));
+}
+
+/* A string without its quotes. A quote ends it unless a backslash stands before it: then a slower look decides. */
+static inline size_t copy_string(uint8_t *to, const uint8_t *at, const uint8_t *end)
+{
+    size_t size = 0;
+    uint32_t quotes;
+    while ((quotes = gn_copy_and_find(to + size, at + size, '"')) == 0) {
+        size += 32;
     }
-    *to += behind - from;
-    return behind;
+    size += (uint32_t)__builtin_ctz(quotes);
+    return at[size - 1] == '\\' ? copy_any_string(to, at, end) : size;
+}
+
+/* Any other value: nearly all are numbers, and a short one ends where the first comma or brace is. */
+static inline size_t copy_value(uint8_t *to, const uint8_t *at, const uint8_t *end)
+{
+    const uint32_t ends = gn_either_of_16(at, ',', '}');
+    if (!gn_is_digit(*at) || ends == 0) {
+        return copy_any_value(to, at, end);
+    }
+    memcpy(to, at, 16);
+    return (uint32_t)__builtin_ctz(ends);
 }
 
 /* Pack an object that holds something into `to`, of its own size and COPY_PAST; returns how many bytes that took. */
-static uint32_t pack(gn_packed_keys *all, gn_name body, uint8_t *to)
+static inline uint32_t pack(gn_packed_keys *all, gn_name body, uint8_t *const start)
 {
-    const uint8_t *at = body.bytes, *const end = body.bytes + body.size - 1, *const start = to;
-    uint32_t likely = 1;
+    const uint8_t *at = body.bytes, *const end = at + body.size - 1;
+    const packed_key *likely = &all->keys[1];
+    uint8_t *to = start;
     while (at < end) {
-        uint32_t index = likely;
-        if (index >= all->count || !is_key_at(&all->keys[index], at)) {
-            index = find_key(all, at);
-        }
-        if (index == GN_NONE) {
-            index = learn_key(all, at, end);
-        }
-        if (index == GN_NONE) {
-            const uint8_t *behind = gn_skip(gn_skip_string(at + 2, end) + 1, end);
-            *to++ = 1;
-            memcpy(to, at + 1, (size_t)(behind - at) - 1);
-            to += behind - at - 1;
-            at = behind;
+        const packed_key *key = is_key_at(likely, at) ? likely : find_key(all, at, end);
+        if (key == NULL) {
+            const size_t size = copy_member(to, at, end);
+            at += size;
+            to += size;
             continue;
         }
-        const struct gn_packed_key *key = &all->keys[index];
-        *to++ = (uint8_t)(index + 1);
-        at = key->opens_string ? copy_string(at + key->size, end, &to) : copy_value(at + key->size, end, &to);
-        likely = index + 1;
+        *to++ = key->byte;
+        at += key->size;
+        const size_t size = key->opens_string ? copy_string(to, at, end) : copy_value(to, at, end);
+        at += size + key->opens_string; /* the string's closing quote */
+        to += size;
+        likely = key + 1;
     }
     return (uint32_t)(to - start);
 }
 
+static GN_NO_INLINE bool keep_whole(gn_fold *fold, gn_name body, gn_cell *cell)
+{
+    uint8_t *bytes = gn_alloc_bytes(&fold->state, body.size);
+    if (bytes == NULL) {
+        return false;
+    }
+    memcpy(bytes, body.bytes, body.size);
+    *cell = (gn_cell){.as.text = bytes, .size = body.size, .kind = GN_TEXT};
+    return true;
+}
+
 bool gn_pack_body(gn_fold *fold, gn_document *document, gn_name body, gn_cell *cell)
 {
-    const bool packs = document->slots.count == 0 && document->term_count == 0 && body.size > 2 && body.bytes[0] == '{';
-    if (packs && document->packed_keys == NULL) {
-        document->packed_keys = gn_alloc(&fold->self, sizeof *document->packed_keys);
-        if (document->packed_keys == NULL) {
-            return false;
-        }
-        *document->packed_keys = (gn_packed_keys){.count = 1, .keys = {{.text = ",", .size = 1}}};
+    const bool packs = document->packed_keys != NULL || (document->slots.count == 0 && document->term_count == 0);
+    if (!packs || body.size <= 2 || body.bytes[0] != '{') {
+        return keep_whole(fold, body, cell);
     }
-    const size_t room = (size_t)body.size + (packs ? COPY_PAST : 0);
+    if (document->packed_keys == NULL && !open_keys(fold, document)) {
+        return false;
+    }
+    const size_t room = (size_t)body.size + COPY_PAST;
     uint8_t *bytes = gn_alloc_bytes(&fold->state, room);
     if (bytes == NULL) {
         return false;
     }
-    if (packs) {
-        const uint32_t size = pack(document->packed_keys, body, bytes);
-        gn_alloc_trim(&fold->state, bytes, room, size);
-        *cell = (gn_cell){.as.text = bytes, .size = size, .kind = GN_PACKED};
-    } else {
-        memcpy(bytes, body.bytes, body.size);
-        *cell = (gn_cell){.as.text = bytes, .size = body.size, .kind = GN_TEXT};
-    }
+    const uint32_t size = pack(document->packed_keys, body, bytes);
+    gn_alloc_trim(&fold->state, bytes, room, size);
+    *cell = (gn_cell){.as.text = bytes, .size = size, .kind = GN_PACKED};
     return true;
 }
 
@@ -177,7 +210,7 @@ bool gn_unpack(const gn_document *document, const gn_cell *cell, gn_buffer *out)
         if (at == end) {
             break;
         }
-        const struct gn_packed_key *key = &document->packed_keys->keys[*at++ - 1];
+        const packed_key *key = &document->packed_keys->keys[*at++ - 1];
         in_string = key->opens_string;
         if (!gn_buffer_put(out, key->text, key->size)) {
             return false;
