@@ -264,7 +264,8 @@ int gn_insert(gn_fold *fold, gn_entity *entity, gn_name body)
     gn_document *document = &fold->program.documents[entity->document];
     gn_cell cell;
     assert(entity->body.kind == GN_ABSENT && body.size > 0);
-    if (!gn_pack_body(fold, document, body, &cell) || !gn_state_save(fold, entity, &entity->body)) {
+    if (!gn_pack_body(fold, document, body, &cell) || (entity->run != fold->run && !gn_state_touch(fold, entity)) ||
+        !gn_state_save(fold, entity, &entity->body)) {
         return GN_NO_MEMORY;
     }
     entity->body = cell;

@@ -213,6 +213,9 @@ void *gn_alloc_table(gn_arena *arena, size_t count, size_t size)
     if (block == NULL) {
         return NULL;
     }
+    if (!is_mapped(sizeof *block + block->size)) { /* a mapped one is clear */
+        memset(block_bytes(block), 0, bytes);
+    }
     arena->size += block->size;
     if (head == NULL) {
         arena->blocks = block;

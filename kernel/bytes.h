@@ -37,6 +37,25 @@ static inline bool gn_same_bytes(const uint8_t *a, const uint8_t *b, uint32_t si
     memcpy(&right, b + size - 8, 8);
     return left == right;
 }
+/* memcpy for the short: two words that overlap where there are fewer. */
+static inline void gn_copy_short(uint8_t *to, const uint8_t *from, uint32_t size)
+{
+    uint64_t words[2];
+    uint32_t halves[2];
+    if (size - 8 <= 8) {
+        memcpy(&words[0], from, 8);
+        memcpy(&words[1], from + size - 8, 8);
+        memcpy(to, &words[0], 8);
+        memcpy(to + size - 8, &words[1], 8);
+    } else if (size - 4 < 4) {
+        memcpy(&halves[0], from, 4);
+        memcpy(&halves[1], from + size - 4, 4);
+        memcpy(to, &halves[0], 4);
+        memcpy(to + size - 4, &halves[1], 4);
+    } else if (size > 0) {
+        memcpy(to, from, size);
+    }
+}
 /* Which of 32 bytes are equal, a bit each; those of the upper half only if `mask` has any. */
 static inline uint32_t gn_equal_bytes(const uint8_t *a, const uint8_t *b, uint32_t mask)
 {

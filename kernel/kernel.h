@@ -91,7 +91,8 @@ static inline void gn_alloc_trim(gn_arena *arena, uint8_t *place, size_t size, s
         arena->next = place + needed;
     }
 }
-/* A block of its own, which alone may be given back before the arena is reset or closed: for what grows by copying. */
+/* A block of its own, cleared, which alone may be given back before the arena is reset or closed: for what grows by
+ * copying. */
 void *gn_alloc_table(gn_arena *arena, size_t count, size_t size);
 void gn_free_table(gn_arena *arena, void *table);
 

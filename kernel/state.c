@@ -13,30 +13,53 @@ typedef struct place {
     uint32_t slot;
 } place;
 
+/* Does a key of the hash lie in the bucket? Without a branch, since nobody can foretell one. */
+static inline bool has_hash(const gn_bucket *bucket, uint64_t hash)
+{
+    const uint64_t *hashes = bucket->hashes;
+    return (hashes[0] == hash) | (hashes[1] == hash) | (hashes[2] == hash) | (hashes[3] == hash);
+}
+
+/* The first free slot; GN_BUCKET_SLOTS when it is full. */
+static inline uint32_t first_free(const gn_bucket *bucket)
+{
+    gn_entity *const *entities = bucket->entities;
+    return 0u + (entities[0] != NULL) + (entities[1] != NULL) + (entities[2] != NULL) + (entities[3] != NULL);
+}
+
+/* The slot of the bucket that holds the key; GN_BUCKET_SLOTS: none does. */
+static GN_NO_INLINE uint32_t slot_of(const gn_bucket *bucket, uint64_t hash, gn_name key)
+{
+    uint32_t slot = 0;
+    while (slot < GN_BUCKET_SLOTS && (bucket->hashes[slot] != hash || bucket->entities[slot] == NULL ||
+                                      !gn_entity_has_key(bucket->entities[slot], key))) {
+        slot++;
+    }
+    return slot;
+}
+
 /* Where the key is, or the free slot where it would go. */
-static inline place find_place(const gn_document *document, uint64_t hash, gn_name key)
+static GN_INLINE place find_place(const gn_document *document, uint64_t hash, gn_name key)
 {
     assert(document->entity_count < document->bucket_count * GN_BUCKET_SLOTS);
     for (uint32_t at = (uint32_t)hash;; at++) {
         gn_bucket *bucket = &document->table[at & (document->bucket_count - 1)];
-        for (uint32_t slot = 0; slot < GN_BUCKET_SLOTS; slot++) {
-            const gn_entity *entity = bucket->entities[slot];
-            if (entity == NULL || (bucket->hashes[slot] == hash && gn_entity_has_key(entity, key))) {
-                return (place){bucket, slot};
-            }
+        uint32_t slot = has_hash(bucket, hash) ? slot_of(bucket, hash, key) : GN_BUCKET_SLOTS;
+        slot = slot < GN_BUCKET_SLOTS ? slot : first_free(bucket);
+        if (slot < GN_BUCKET_SLOTS) {
+            return (place){bucket, slot};
         }
     }
 }
 
 /* The free slot for a key that the table does not hold. */
-static place free_place(gn_bucket *table, uint32_t bucket_count, uint64_t hash)
+static GN_INLINE place free_place(gn_bucket *table, uint32_t bucket_count, uint64_t hash)
 {
     for (uint32_t at = (uint32_t)hash;; at++) {
         gn_bucket *bucket = &table[at & (bucket_count - 1)];
-        for (uint32_t slot = 0; slot < GN_BUCKET_SLOTS; slot++) {
-            if (bucket->entities[slot] == NULL) {
-                return (place){bucket, slot};
-            }
+        const uint32_t used = first_free(bucket);
+        if (used < GN_BUCKET_SLOTS) {
+            return (place){bucket, used};
         }
     }
 }
@@ -56,7 +79,6 @@ static bool grow_table(gn_fold *fold, gn_document *document)
     if (table == NULL) {
         return false;
     }
-    memset(table, 0, count * sizeof *table);
     for (uint32_t i = 0; i < old_count; i++) {
         const gn_bucket *bucket = &document->table[i];
         for (uint32_t slot = 0; slot < GN_BUCKET_SLOTS && bucket->entities[slot] != NULL; slot++) {
@@ -121,7 +143,7 @@ gn_object *gn_entity_object(gn_entity *entity)
     return (gn_object *)(void *)((uint8_t *)entity + object_at(entity->key_size));
 }
 
-gn_entity *gn_state_new(gn_fold *fold, const gn_document *document, uint32_t index, gn_name key)
+static inline gn_entity *new_entity(gn_fold *fold, const gn_document *document, uint32_t index, gn_name key)
 {
     const size_t size = gn_entity_size(document, key.size);
     gn_entity *entity = gn_alloc_aligned(&fold->state, size, document->slots.count == 0 ? 8 : GN_LINE_SIZE);
@@ -129,10 +151,13 @@ gn_entity *gn_state_new(gn_fold *fold, const gn_document *document, uint32_t ind
         return NULL;
     }
     *entity = (gn_entity){.key_size = key.size, .document = (uint16_t)index, .index = GN_NONE};
-    if (key.size > 0) {
-        memcpy(entity->key, key.bytes, key.size);
-    }
+    gn_copy_short(entity->key, key.bytes, key.size);
     return entity;
+}
+
+gn_entity *gn_state_new(gn_fold *fold, const gn_document *document, uint32_t index, gn_name key)
+{
+    return new_entity(fold, document, index, key);
 }
 
 /* Room for one more, in the table and in the list. */
@@ -168,7 +193,7 @@ gn_entity *gn_state_make(gn_fold *fold, uint32_t index, gn_name key, uint64_t ha
     const place at = find_place(document, hash, key);
     gn_entity *entity = at.bucket->entities[at.slot];
     if (entity == NULL) {
-        entity = gn_state_new(fold, document, index, key);
+        entity = new_entity(fold, document, index, key);
         if (entity != NULL) {
             enter(document, at, entity, hash);
         }
