@@ -3,9 +3,10 @@
  * SQL never orders events, since collations differ; this file alone does. Nearly always the times decide, and numbers
  * are sorted without comparing them; streams are looked at where times are equal, and `seq`, which lies inside the
  * body, where streams are too. */
-#include "scan.h"
+#include "state.h"
 
 #define RUN_SIZE 8u
+#define SECOND_US 1000000u
 
 /* An event's place by what nearly always decides. */
 typedef struct gn_turn {
@@ -48,35 +49,15 @@ static bool open_seqs(sequencer *all)
     return true;
 }
 
-#if defined(__SSE2__)
-/* Where a quote stands three bytes before a q, of 16 places a bit each. */
-static inline uint32_t quotes_before_q(const uint8_t *at)
-{
-    const __m128i *there = (const __m128i *)(const void *)at, *behind = (const __m128i *)(const void *)(at + 3);
-    const __m128i quote = _mm_cmpeq_epi8(_mm_loadu_si128(there), _mm_set1_epi8('"'));
-    const __m128i q = _mm_cmpeq_epi8(_mm_loadu_si128(behind), _mm_set1_epi8('q'));
-    return (uint32_t)_mm_movemask_epi8(_mm_and_si128(quote, q));
-}
-#endif
-
 /* May the text hold a member `seq`? Nearly none does, and no canonical text spells the name otherwise. */
 static bool may_hold_seq(gn_name text)
 {
-    uint32_t at = 0;
-#if defined(__SSE2__)
-    for (; text.size - at >= 32 + 3; at += 32) {
-        uint32_t found = quotes_before_q(text.bytes + at) | quotes_before_q(text.bytes + at + 16) << 16;
-        for (; found != 0; found &= found - 1) {
-            if (memcmp(text.bytes + at + __builtin_ctz(found), "\"seq", 4) == 0) {
-                return true;
-            }
-        }
-    }
-#endif
-    for (; text.size - at >= 4; at++) {
-        if (memcmp(text.bytes + at, "\"seq", 4) == 0) {
+    const uint8_t *const end = text.bytes + text.size, *at = text.bytes + 3;
+    while (at < end && (at = memchr(at, 'q', (size_t)(end - at))) != NULL) {
+        if (memcmp(at - 3, "\"seq", 4) == 0) {
             return true;
         }
+        at++;
     }
     return false;
 }
@@ -125,9 +106,11 @@ static int compare_streams(const sequencer *all, const gn_event *a, const gn_eve
         return 0; /* a stream's name stands in the buffer once */
     }
     const uint32_t shared = a->stream_size < b->stream_size ? a->stream_size : b->stream_size;
-    for (uint32_t i = 0; i < shared; i++) {
-        if (lower(left[i]) != lower(right[i])) {
-            return lower(left[i]) < lower(right[i]) ? -1 : 1;
+    for (uint32_t at = 0; at < shared; at++) {
+        const uint64_t differs = gn_word_at(left + at) ^ gn_word_at(right + at);
+        at += differs == 0 ? 7 : (uint32_t)__builtin_ctzll(differs) / 8; /* to the first byte that does, or the last */
+        if (at < shared && lower(left[at]) != lower(right[at])) {
+            return lower(left[at]) < lower(right[at]) ? -1 : 1;
         }
     }
     return (a->stream_size > b->stream_size) - (a->stream_size < b->stream_size);
@@ -148,7 +131,9 @@ static bool precedes(sequencer *all, uint32_t a, uint32_t b)
     return memcmp(left->id, right->id, sizeof left->id) < 0;
 }
 
-/* ---- by time: a byte of it after the other, the lowest first ---- */
+/* ---- by time: some bits of it after the others, the lowest first ---- */
+
+#define DIGIT_BITS_MAX 8u
 
 static uint64_t span_of(const gn_turn *turns, uint32_t count, uint64_t *first)
 {
@@ -161,28 +146,64 @@ static uint64_t span_of(const gn_turn *turns, uint32_t count, uint64_t *first)
     return last - *first;
 }
 
-/* Sort turns with as much room beside them; returns which of the two holds the result. */
+/* Count the times in seconds from the first on; false when not all are whole seconds. */
+static bool count_seconds(const gn_turn *turns, gn_turn *to, uint32_t count, uint64_t first)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const uint64_t since = turns[i].time - first, second = since / SECOND_US;
+        if (second * SECOND_US != since) {
+            return false;
+        }
+        to[i] = (gn_turn){second, turns[i].index};
+    }
+    return true;
+}
+
+/* Sort by `bits` of the time from `shift` on; those that have the same stay as they are. */
+static void sort_digit(const gn_turn *turns, gn_turn *to, uint32_t count, uint32_t shift, uint32_t bits)
+{
+    const uint32_t size = (uint32_t)1 << bits;
+    uint32_t starts[1u << DIGIT_BITS_MAX], start = 0;
+    memset(starts, 0, size * sizeof *starts);
+    for (uint32_t i = 0; i < count; i++) {
+        starts[turns[i].time >> shift & (size - 1)]++;
+    }
+    for (uint32_t i = 0; i < size; i++) {
+        const uint32_t taken = starts[i];
+        starts[i] = start;
+        start += taken;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        to[starts[turns[i].time >> shift & (size - 1)]++] = turns[i];
+    }
+}
+
+/* Sort turns with as much room beside them; returns which of the two holds the result, its times counted from the
+ * first. Whole seconds have 20 bits fewer to sort by than their microseconds, and nearly always all are whole. */
 static gn_turn *sort_times(gn_turn *turns, gn_turn *beside, uint32_t count)
 {
     uint64_t first, span = count == 0 ? 0 : span_of(turns, count, &first);
-    for (uint32_t shift = 0; shift < 64 && span >> shift != 0; shift += 8) {
-        uint32_t starts[256] = {0}, start = 0;
+    gn_turn *from = turns, *to = beside;
+    if (span > 0 && count_seconds(turns, beside, count, first)) {
+        span /= SECOND_US;
+        from = beside;
+        to = turns;
+    } else {
         for (uint32_t i = 0; i < count; i++) {
-            starts[(turns[i].time - first) >> shift & 0xFF]++;
+            turns[i].time -= first;
         }
-        for (uint32_t i = 0; i < 256; i++) {
-            const uint32_t taken = starts[i];
-            starts[i] = start;
-            start += taken;
-        }
-        for (uint32_t i = 0; i < count; i++) {
-            beside[starts[(turns[i].time - first) >> shift & 0xFF]++] = turns[i];
-        }
-        gn_turn *sorted = beside;
-        beside = turns;
-        turns = sorted;
     }
-    return turns;
+    const uint32_t bits = span == 0 ? 0 : 64 - (uint32_t)__builtin_clzll(span);
+    const uint32_t digits = (bits + DIGIT_BITS_MAX - 1) / DIGIT_BITS_MAX;
+    for (uint32_t digit = 0, shift = 0; digit < digits; digit++) {
+        const uint32_t digit_bits = (bits - shift + digits - digit - 1) / (digits - digit);
+        sort_digit(from, to, count, shift, digit_bits);
+        gn_turn *sorted = to;
+        to = from;
+        from = sorted;
+        shift += digit_bits;
+    }
+    return from;
 }
 
 /* ---- at one time: runs by insertion, then merged ---- */
@@ -256,10 +277,11 @@ static uint32_t *put_sorted(sequencer *all, bool absorbed, gn_turn *turns, uint3
     for (uint32_t i = 0; i < count; i++) {
         order[i] = sorted[i].index;
     }
-    for (uint32_t from = 0, to; from < count; from = to) {
-        for (to = from + 1; to < count && sorted[to].time == sorted[from].time; to++) {
-        }
-        if (to - from > 1) {
+    for (uint32_t from = 0, to = 1; to < count; from = to++) {
+        if (sorted[from].time == sorted[to].time) {
+            do {
+                to++;
+            } while (to < count && sorted[from].time == sorted[to].time);
             sort_equals(all, order + from, to - from, room);
         }
     }
