@@ -1,6 +1,9 @@
 /* Whole seconds from text, from microseconds, and back to text; see second.h. */
 #include "second.h"
 
+#define SECOND_US 1000000
+#define DAY_US (INT64_C(86400) * SECOND_US)
+
 /* Eight bytes, of which the separators must be those of `form` and the others digits: their values, or all ones. */
 static inline uint64_t read_form(uint64_t bytes, const char form[8], uint64_t separators)
 {
@@ -54,26 +57,33 @@ bool gn_second_pack_far(gn_near_day *near, const uint8_t *text, int64_t *packed)
     return true;
 }
 
-bool gn_second_pack_us(gn_near_day *near, int64_t us, int64_t *packed)
+/* Make the day of `us` the near one; false when it is of none of the years 1 to 9999. */
+static GN_COLD bool find_day(gn_near_day *near, int64_t us)
 {
-    const int64_t day_us = INT64_C(86400) * 1000000;
+    uint8_t text[27 + 2] = "\"";
     if (us < GN_INSTANT_MIN || us > GN_INSTANT_MAX) {
         return false;
     }
-    if (near->begin_packed == 0 || us < near->begin_us || us - near->begin_us >= day_us) {
-        uint8_t text[27 + 2] = "\"";
-        const int64_t begin_us = us - (us - GN_INSTANT_MIN) % day_us;
-        const uint32_t size = gn_instant_format(begin_us, text + 1);
-        assert(size == GN_SECOND_SIZE - 2);
-        bool is_second = gn_second_pack((gn_name){text, size + 2}, &near->begin_packed);
-        assert(is_second);
-        (void)is_second;
-        near->begin_us = begin_us;
+    const int64_t begin_us = us - (us - GN_INSTANT_MIN) % DAY_US;
+    const uint32_t size = gn_instant_format(begin_us, text + 1);
+    assert(size == GN_SECOND_SIZE - 2);
+    bool is_second = gn_second_pack((gn_name){text, size + 2}, &near->begin_packed);
+    assert(is_second);
+    near->begin_us = begin_us;
+    return is_second;
+}
+
+bool gn_second_pack_us(gn_near_day *near, int64_t us, int64_t *packed)
+{
+    const bool is_near = (uint64_t)us - (uint64_t)near->begin_us < DAY_US && near->begin_packed != 0;
+    if (!is_near && !find_day(near, us)) {
+        return false;
     }
-    const uint64_t since_us = (uint64_t)(us - near->begin_us);
-    const uint32_t second = (uint32_t)(since_us / 1000000);
-    *packed = near->begin_packed | (int64_t)(second / 3600 << 12 | second / 60 % 60 << 6 | second % 60);
-    return since_us % 1000000 == 0;
+    const uint64_t since_us = (uint64_t)us - (uint64_t)near->begin_us;
+    const uint32_t second = (uint32_t)(since_us / SECOND_US), minute = second / 60, hour = minute / 60;
+    /* 1 << 12 an hour, 1 << 6 a minute and 1 a second, less the 60 minutes and 60 seconds that each of them is. */
+    *packed = near->begin_packed + ((1 << 12) - (60 << 6)) * hour + ((1 << 6) - 60) * minute + second;
+    return second * (uint64_t)SECOND_US == since_us;
 }
 
 static uint8_t *put_two(uint8_t *out, unsigned value, char behind)

@@ -3,8 +3,9 @@
 import random
 from datetime import UTC, date, datetime, timedelta, timezone
 
+import orjson
 import pytest
-from goodneighbor.kernel import format_instant, instant
+from goodneighbor.kernel import Event, Fold, Rules, format_instant, instant
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -80,3 +81,23 @@ def test_changed_bytes_are_judged_as_the_model_judges_them() -> None:
             text[generator.randrange(len(text))] = generator.choice("0123456789-+:.TtZz ")
         written = "".join(text)
         assert instant(written.encode()) == model_json.instant(written), written
+
+
+def test_the_greatest_time_of_events_is_written_as_they_have_it() -> None:
+    rules = Rules.parse("""
+[documents.times]
+path = "times.json"
+kind = "record"
+[[items]]
+each = "."
+apply = ["max /times/last {@utc}"]
+""")
+    chance = random.Random(405)
+    steps = (1_000_000, 59_000_000, 3_599_000_000, 7_261_000_000, 86_399_000_000, 10**13, 10**15)
+    whole_us = -(10**15)
+    with Fold(rules, seed=bytes(16)) as fold:
+        for number in range(2_000):
+            whole_us += chance.choice(steps[: chance.randrange(1, 8)])
+            us = whole_us + chance.choice((0, 0, 0, 1))
+            fold.run([Event(number.to_bytes(16, "big"), 1, us, "s", False, b"{}")])
+            assert orjson.loads(fold.document("times")) == {"last": model_json.format_instant(us)}
