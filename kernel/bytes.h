@@ -96,8 +96,23 @@ static inline uint32_t gn_copy_and_find(uint8_t *to, const uint8_t *from, uint8_
     return found;
 #endif
 }
+/* Which of 32 bytes are `byte`, a bit each. */
+static inline uint32_t gn_find_in_32(const uint8_t *at, uint8_t byte)
+{
+#if defined(__SSE2__)
+    const __m128i *there = (const __m128i *)(const void *)at, wanted = _mm_set1_epi8((char)byte);
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128(there), wanted)) |
+           (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128(there + 1), wanted)) << 16;
+#else
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < 32; i++) {
+        found |= (uint32_t)(at[i] == byte) << i;
+    }
+    return found;
+#endif
+}
 /* Which of 16 bytes are one or the other, a bit each. */
-static inline uint32_t gn_either_of_16(const uint8_t *at, uint8_t one, uint8_t other)
+static inline uint32_t gn_either_in_16(const uint8_t *at, uint8_t one, uint8_t other)
 {
 #if defined(__SSE2__)
     const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);

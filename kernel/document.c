@@ -30,6 +30,7 @@ static void get_slots(gn_decoder *in, gn_document *document)
 {
     document->slots.count = gn_decode_number(in, 2);
     document->slots.names = gn_decode_array(in, document->slots.count, sizeof *document->slots.names);
+    document->slot_prefixes = gn_decode_array(in, document->slots.count, sizeof *document->slot_prefixes);
     document->slot_rules = gn_decode_array(in, document->slots.count, sizeof *document->slot_rules);
     document->slot_texts = gn_decode_array(in, document->slots.count, sizeof *document->slot_texts);
     for (uint32_t i = 0; in->status == GN_OK && i < document->slots.count; i++) {
@@ -44,6 +45,7 @@ static void get_slots(gn_decoder *in, gn_document *document)
             return;
         }
         document->slots.names[i] = name;
+        document->slot_prefixes[i] = gn_key_of(name, name.bytes + name.size).prefix;
         document->slot_rules[i] = field_rule(document, name);
         document->slot_texts[i] = (gn_name){text.data, (uint32_t)text.size};
     }

@@ -1,4 +1,4 @@
-/* Places inside canonical text: finding a member, putting a value there, taking it out, opening an object.
+/* Places inside canonical text: finding a member, putting a value there, taking it out.
  *
  * The text is an entity's body or a cell of it, written by this kernel, so it is stepped over without being
  * checked. Every change is one splice:
@@ -145,91 +145,6 @@ uint32_t gn_slot_find(const gn_document *document, gn_name name, uint32_t *run)
     }
     *run = low;
     return GN_NONE;
-}
-
-gn_cell gn_cell_of(gn_name text)
-{
-    gn_int128 number;
-    int64_t second;
-    assert(text.size > 0);
-    if (text.bytes[0] == '"') {
-        if (gn_second_pack(text, &second)) {
-            return (gn_cell){.as.integer = second, .kind = GN_SECOND};
-        }
-    } else if (text.bytes[0] <= '9' && text.size <= 18 && gn_integer_parse(text, &number)) {
-        return (gn_cell){.as.integer = (int64_t)number, .kind = GN_INTEGER};
-    }
-    return (gn_cell){.as.text = text.bytes, .size = text.size, .kind = GN_TEXT};
-}
-
-/* Unpack an entity's body, for good. */
-static bool unpack_body(gn_fold *fold, const gn_document *document, gn_entity *entity)
-{
-    gn_buffer buffer = {.arena = &fold->event};
-    gn_name text;
-    uint8_t *bytes = NULL;
-    if (gn_cell_text(document, &entity->body, &buffer, &text)) {
-        bytes = gn_alloc_bytes(&fold->state, text.size);
-    }
-    if (bytes == NULL) {
-        return false;
-    }
-    memcpy(bytes, text.bytes, text.size);
-    entity->body = (gn_cell){.as.text = bytes, .size = text.size, .kind = GN_TEXT};
-    return true;
-}
-
-static gn_cell run_cell(const uint8_t *from, const uint8_t *to)
-{
-    return (gn_cell){.as.text = from, .size = (uint32_t)(to - from), .kind = GN_TEXT};
-}
-
-bool gn_object_open(gn_fold *fold, gn_entity *entity)
-{
-    const gn_document *document = &fold->program.documents[entity->document];
-    const uint32_t count = document->slots.count;
-    if (entity->body.kind == GN_PACKED && !unpack_body(fold, document, entity)) {
-        return false;
-    }
-    assert(entity->body.kind == GN_TEXT && entity->body.as.text[0] == '{');
-    gn_object *object = count == 0 || entity->has_object ? gn_alloc(&fold->state, gn_object_size(count))
-                                                         : gn_entity_object(entity);
-    if (object == NULL) {
-        return false;
-    }
-    entity->has_object = 1;
-    *object = (gn_object){.slot_count = count};
-    memset(object->cells, 0, (2 * (size_t)count + 1) * sizeof(gn_cell));
-    const uint8_t *at = entity->body.as.text + 1;
-    const uint8_t *end = entity->body.as.text + entity->body.size - 1;
-    const uint8_t *run_from = at, *run_to = at;
-    uint32_t next = 0;
-    while (at < end && next < count) {
-        const uint8_t *key_end = gn_skip_string(at + 1, end);
-        const uint8_t *value_end = gn_skip(key_end + 1, end);
-        gn_name key = {at + 1, (uint32_t)(key_end - at - 2)};
-        int order = -1;
-        while (next < count && (order = gn_name_key_compare(document->slots.names[next], key)) < 0) {
-            *gn_object_run(object, next++) = run_cell(run_from, run_to);
-            run_from = run_to = at;
-        }
-        at = value_end < end ? value_end + 1 : value_end;
-        if (next < count && order == 0) {
-            *gn_object_run(object, next) = run_cell(run_from, run_to);
-            *gn_object_slot(object, next++) = gn_cell_of((gn_name){key_end + 1, (uint32_t)(value_end - key_end - 1)});
-            run_from = run_to = at;
-        } else {
-            run_to = value_end;
-        }
-    }
-    for (; next < count; next++) {
-        *gn_object_run(object, next) = run_cell(run_from, run_to);
-        run_from = run_to = at;
-    }
-    *gn_object_run(object, count) = run_cell(run_from, end); /* what is behind the last slot is not read */
-    /* Opening changes no meaning, so it needs no undo; an older body restored by one is simply opened again. */
-    entity->body = (gn_cell){.as.object = object, .kind = GN_OPEN};
-    return true;
 }
 
 static bool put_cell(gn_buffer *out, const gn_cell *cell)

@@ -115,7 +115,7 @@ static inline size_t copy_string(uint8_t *to, const uint8_t *at, const uint8_t *
 /* Any other value: nearly all are numbers, and a short one ends where the first comma or brace is. */
 static inline size_t copy_value(uint8_t *to, const uint8_t *at, const uint8_t *end)
 {
-    const uint32_t ends = gn_either_of_16(at, ',', '}');
+    const uint32_t ends = gn_either_in_16(at, ',', '}');
     if (!gn_is_digit(*at) || ends == 0) {
         return copy_any_value(to, at, end);
     }

@@ -193,6 +193,7 @@ typedef struct gn_document {
     uint32_t field_count;
     gn_field *fields;
     gn_names slots;
+    uint64_t *slot_prefixes;    /* the first 8 bytes of their names, as in a gn_key */
     uint32_t *slot_rules;   /* the field rule of each slot */
     gn_name *slot_texts;    /* "name": as JSON, with the colon */
     uint32_t derive_count;

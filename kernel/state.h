@@ -206,15 +206,11 @@ bool gn_splice(gn_arena *arena, gn_name text, const gn_place *place, const gn_na
                gn_name value, gn_name *out);
 /* Text without that member. */
 bool gn_cut(gn_arena *arena, gn_name text, const gn_place *place, gn_name *out);
-/* Open an entity's object along its document's slots; the body must be an object's text. */
-bool gn_object_open(gn_fold *fold, gn_entity *entity);
 /* Is the cell an object, open or not? */
 static inline bool gn_cell_is_object(const gn_cell *cell)
 {
     return cell->kind == GN_OPEN || cell->kind == GN_PACKED || (cell->kind == GN_TEXT && cell->as.text[0] == '{');
 }
-/* A value's cell: small integers and whole seconds as numbers, all else as the text itself. */
-gn_cell gn_cell_of(gn_name text);
 /* A cell's value as text; integers and open objects are written into buffer. */
 bool gn_cell_text(const gn_document *document, const gn_cell *cell, gn_buffer *buffer, gn_name *text);
 /* The slot of a name, or GN_NONE with *run the run it lies in. */
@@ -222,6 +218,13 @@ uint32_t gn_slot_find(const gn_document *document, gn_name name, uint32_t *run);
 /* The field of an entity as text, size 0 when absent. Nothing is opened. */
 bool gn_entity_field(const gn_document *document, const gn_entity *entity, const gn_name *fields, uint32_t count,
                      gn_buffer *buffer, gn_name *text);
+
+/* ---- open.c ---- */
+
+/* Open an entity's object along its document's slots; the body must be an object's text. */
+bool gn_object_open(gn_fold *fold, gn_entity *entity);
+/* A value's cell: small integers and whole seconds as numbers, all else as the text itself. */
+gn_cell gn_cell_of(gn_name text);
 
 /* ---- compare.c: what `max` and `min` hold against each other ---- */
 
