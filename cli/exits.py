@@ -22,7 +22,7 @@ def code_of(error: GoodneighborError) -> int:
         return USAGE
     if isinstance(error, StoreDamaged):
         return DAMAGE
-    if isinstance(error, StoreUnwritable) and error.outcome == "unknown":
+    if isinstance(error, StoreUnwritable) and error.outcome in ("unknown", "unfinished"):
         return DAMAGE
     if isinstance(error, StoreBusy):
         return BUSY

@@ -7,7 +7,8 @@ The base state is closed at once, as frame -1: it can be read and exported befor
 and the rules in force are in the log from the first close on.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,14 @@ from ..kernel import Rules
 from . import closes, export_record, frames, log, marker, origin
 from .disk import Disk
 from .engine import Cursor, Database
-from .errors import DocumentUnknown, NotAStore, StoreExists, StoreMissing, StoreOnNetwork
+from .errors import (
+    DocumentUnknown,
+    NotAStore,
+    StoreExists,
+    StoreMissing,
+    StoreOnNetwork,
+    StoreUnwritable,
+)
 from .filesystem import network_kind
 from .folder import MAILBOX
 from .frames import CloseOrder
@@ -52,6 +60,7 @@ def create(
     Raises:
         RulesInvalid, DocumentRefused, DocumentUnknown, StoreExists, StoreOnNetwork: nothing
             was made.
+        StoreUnwritable: the disk refused; what it took is no store, and `create` may be run again.
     """
     rules = Rules.parse(order.rules_text)
     for name in order.base.keys() - {document.name for document in rules.documents}:
@@ -61,8 +70,9 @@ def create(
         raise StoreExists(database.name)
     if kind := network_kind(database.folder):
         raise StoreOnNetwork(str(database.folder), kind)
-    make_folders(database.folder, disk)
-    with lock_of("init") as lock:
+    with _refused(database.folder):
+        make_folders(database.folder, disk)
+    with lock_of("init") as lock, _refused(database.folder):
         if database.exists():
             raise StoreExists(database.name)
         with database.creating(lock, disk) as writer, writer.transaction("create") as cursor:
@@ -78,6 +88,7 @@ def join(database: "PostgresqlDatabase", disk: Disk) -> str:
 
     Raises:
         StoreMissing, NotAStore, StoreOnNetwork: nothing was made.
+        StoreUnwritable: the disk refused; run it again.
     """
     found = database.store_id()
     if found is None:
@@ -88,9 +99,20 @@ def join(database: "PostgresqlDatabase", disk: Disk) -> str:
         raise NotAStore(str(database.folder), what)
     if kind := network_kind(database.folder):
         raise StoreOnNetwork(str(database.folder), kind)
-    make_folders(database.folder, disk)
-    marker.write(str(database.folder), Marker(found, database.url), disk)
+    with _refused(database.folder):
+        make_folders(database.folder, disk)
+        marker.write(str(database.folder), Marker(found, database.url), disk)
     return found
+
+
+@contextmanager
+def _refused(folder: Path) -> Iterator[None]:
+    """Say what it means that the disk refused."""
+    try:
+        yield
+    except OSError as error:
+        where = str(error.filename or folder)
+        raise StoreUnwritable(where, error, "not made", "make a store in") from error
 
 
 def make_folders(folder: Path, disk: Disk) -> None:

@@ -111,6 +111,10 @@ _AFTER_A_REFUSAL = {
     "not kept": "Nothing of it was kept. Make room or repair the disk, then send it again.",
     "unknown": "Whether it was kept is unknown. Repair the disk, then send the same completed "
     "delta again from a new process: it counts once.",
+    "unfinished": "Whether that was done is unknown. Make room or repair the disk, then run the "
+    "command again: nothing counts twice.",
+    "not made": "Make room or repair the disk, then run the command again; a store that is there "
+    "by then is whole.",
     "not set aside": "The damaged database could not be kept aside, so nothing was changed. Make "
     "room or repair the disk, then run `neighbor recover` again.",
     "not recovered": "What was damaged is kept, where it lay or in `damaged` beside it. Make room "
@@ -123,9 +127,9 @@ class StoreUnwritable(GoodneighborError):
     """The disk refused a write or a flush.
 
     `outcome` is "not kept" when nothing of it can ever become an event, "unknown" when a flush
-    failed after the bytes were written, "not written" for a file that an export makes, "not set
-    aside" for the copy of what a recovery is about to replace, and "not recovered" for the rest of
-    a recovery.
+    failed after the bytes were written, "unfinished" for a transaction of the database, "not made"
+    for a new store, "not written" for a file that an export makes, "not set aside" for the copy of
+    what a recovery is about to replace, and "not recovered" for the rest of a recovery.
     """
 
     def __init__(self, path: str, error: OSError, outcome: str, doing: str = "write to") -> None:

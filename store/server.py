@@ -111,9 +111,10 @@ def _ours(name: str, error: "psycopg.Error") -> GoodneighborError | None:
     if state.startswith(_BUSY):
         return StoreBusy(name, 0, "another session")
     if state.startswith(_FULL):
-        return StoreUnwritable(name, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "unknown")
+        full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return StoreUnwritable(name, full, "unfinished")
     if state.startswith(_UNWRITABLE):
-        return StoreUnwritable(name, OSError(errno.EIO, said), "unknown")
+        return StoreUnwritable(name, OSError(errno.EIO, said), "unfinished")
     return StoreDamaged(name, said) if state.startswith(_DAMAGED) else None
 
 

@@ -169,10 +169,10 @@ class SqliteDatabase(Database):
                 raise StoreDamaged(self.name, str(error)) from error
             if code in _FULL:
                 full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                raise StoreUnwritable(self.name, full, "unknown") from error
+                raise StoreUnwritable(self.name, full, "unfinished") from error
             if code in _UNWRITABLE:
                 failed = OSError(errno.EIO, str(error))
-                raise StoreUnwritable(self.name, failed, "unknown") from error
+                raise StoreUnwritable(self.name, failed, "unfinished") from error
             raise
         except UnicodeDecodeError as error:  # SQLite's own message quotes a damaged schema
             raise StoreDamaged(self.name, f"what it says of itself is no text: {error}") from error

@@ -36,6 +36,7 @@ COMMAND = [sys.executable, "-m", "goodneighbor.cli"]
         (StoreBusy("x", 1.0), 5),
         (StoreUnwritable("x", OSError(28, "No space left on device"), "not kept"), 3),
         (StoreUnwritable("x", OSError(5, "Input/output error"), "unknown"), 4),
+        (StoreUnwritable("x", OSError(28, "No space left on device"), "unfinished"), 4),
     ],
 )
 def test_an_error_ends_in_the_code_of_its_decision(error: GoodneighborError, code: int) -> None:
