@@ -69,15 +69,17 @@ def test_a_disk_that_refuses_a_new_store_is_named_and_the_next_try_makes_one(
     assert Store.open(place).verify() == []
 
 
+def fill(database: SqliteDatabase, connection: sqlite3.Connection) -> None:
+    with database.translated():
+        connection.execute("CREATE TABLE large AS SELECT zeroblob(100000)")
+
+
 def test_a_database_without_room_asks_for_the_command_again_and_for_no_delta(
     tmp_path: Path,
 ) -> None:
-    with (
-        pytest.raises(StoreUnwritable, match="run the command again") as caught,
-        SqliteDatabase(tmp_path).translated(),
-        closing(sqlite3.connect(tmp_path / "small")) as connection,
-    ):
+    with closing(sqlite3.connect(tmp_path / "small")) as connection:
         connection.execute("PRAGMA max_page_count = 2")
-        connection.execute("CREATE TABLE large AS SELECT zeroblob(100000)")
+        with pytest.raises(StoreUnwritable, match="run the command again") as caught:
+            fill(SqliteDatabase(tmp_path), connection)
     assert (caught.value.outcome, caught.value.errno) == ("unfinished", errno.ENOSPC)
     assert "delta" not in str(caught.value)
