@@ -127,5 +127,5 @@ def _put_first_rows(cursor: Cursor, order: Creation) -> None:
     cursor.execute(
         "INSERT INTO store (id, store_id, created_us, epoch, position, chain, seal)"
         " VALUES (1, ?, ?, 0, 0, ?, ?)",
-        (*made, log.FIRST_CHAIN, seal(made)),
+        (*made, log.FIRST_CHAIN, seal((*made, None))),
     )

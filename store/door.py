@@ -17,7 +17,7 @@ from .delta import check
 from .engine import Cursor
 from .log import ID_SIZE
 from .mailbox import Damage, Mail, Torn
-from .seal import EXPECTED, ROW_NAMES, SEALED, seal
+from .seal import ROW_NAMES, SEALED, SEALED_ROWS, seal
 from .segment import OWN, REJECTED, Note
 
 DAMAGED_NOTE = "damaged note"
@@ -36,7 +36,7 @@ def broken_seals(cursor: Cursor) -> Iterator[Unsound]:
     for table, columns in SEALED.items():
         if table == "event":
             continue  # the walk along the chain looks at each
-        only = f" WHERE {EXPECTED}" if table == "frame_stream" else ""
+        only = f" WHERE {SEALED_ROWS[table]}" if table in SEALED_ROWS else ""
         cursor.execute(f"SELECT {', '.join(columns)}, seal FROM {table}{only}")
         at = columns.index(ROW_NAMES[table])
         for row in cursor:

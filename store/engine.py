@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .disk import Disk
     from .lock import StoreLock
 
-SCHEMA = "0004"  # the newest revision in migrations/versions
+SCHEMA = "0005"  # the newest revision in migrations/versions
 
 Values = Sequence[Any] | Mapping[str, Any]
 

@@ -1,6 +1,7 @@
 """What was put where: the record by which an export knows its own bytes from somebody's work.
 
 A row is there before its file is, and `done` after; in between, the bytes of both exports are ours.
+`done` is sealed as well: an export that seems never to have been done would be checked by nobody.
 What lay at the documents' paths when the store was made counts as exported, under no clone's name.
 """
 
@@ -12,11 +13,12 @@ from typing import NamedTuple
 from ..kernel import Rules
 from . import closes, snapshots
 from .engine import Cursor
-from .seal import seal
+from .seal import SEALED, carried, seal
 from .snapshots import Share
 
 AS_FOUND = ""  # the clone of what lay there when the store was made
 FILES = ""  # the branch of an export that writes files only
+_SEALED = ", ".join(SEALED["export"])  # every column; `done` is the last
 
 
 class Target(NamedTuple):
@@ -72,16 +74,22 @@ def is_ours(cursor: Cursor, at: Target, data: bytes) -> bool:
 
 def begin(cursor: Cursor, at: Target, data: bytes, version: Version) -> None:
     """Note what a path is about to hold."""
-    _put(cursor, at, data, version, done=0)
+    row = cursor.execute(
+        "SELECT done FROM export WHERE clone = ? AND branch = ? AND path = ? AND digest = ?",
+        (at.clone, FILES, at.path, sha256(data).digest()),
+    ).fetchone()
+    _put(cursor, at, data, version, done=0 if row is None else row[0])
 
 
 def finish(cursor: Cursor, at: Target, data: bytes) -> None:
     """Make what was written the last export there; what was there before it is no longer ours."""
     place = (at.clone, FILES, at.path, sha256(data).digest())
-    cursor.execute(
-        "UPDATE export SET done = 1 WHERE clone = ? AND branch = ? AND path = ? AND digest = ?",
-        place,
-    )
+    here = "clone = ? AND branch = ? AND path = ? AND digest = ?"
+    row = cursor.execute(f"SELECT {_SEALED}, seal FROM export WHERE {here}", place).fetchone()
+    assert row is not None, "what is finished was begun"
+    *before, sealed = row
+    sealed = carried(before, sealed, [*before[:-1], 1])
+    cursor.execute(f"UPDATE export SET done = 1, seal = ? WHERE {here}", (sealed, *place))
     cursor.execute(
         "DELETE FROM export WHERE clone = ? AND branch = ? AND path = ? AND digest <> ?", place
     )
@@ -127,16 +135,15 @@ def _put(cursor: Cursor, at: Target, data: bytes, version: Version, done: int) -
     row = (
         *(at.clone, FILES, at.path, sha256(data).digest(), _frame(cursor)),
         *(version.document, share.digest.to_bytes(32, "big"), version.rules),
-        *(share.entities, share.removed),
+        *(share.entities, share.removed, done),
     )
     cursor.execute(
-        "INSERT INTO export (clone, branch, path, digest, frame, document, document_digest, rules,"
-        " entities, removed, done, seal) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        f"INSERT INTO export ({_SEALED}, seal) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (clone, branch, path, digest) DO UPDATE SET frame = excluded.frame,"
         " document = excluded.document, document_digest = excluded.document_digest,"
         " rules = excluded.rules, entities = excluded.entities, removed = excluded.removed,"
-        " seal = excluded.seal",
-        (*row, done, seal(row)),
+        " done = excluded.done, seal = excluded.seal",
+        (*row, seal(row)),
     )
 
 

@@ -117,7 +117,7 @@ def _write_frame(
         " events = excluded.events, units_in = excluded.units_in, applied = excluded.applied,"
         " duplicate = excluded.duplicate, skipped = excluded.skipped,"
         " optional_skipped = excluded.optional_skipped, state_digest = excluded.state_digest,"
-        " totals = excluded.totals",
+        " totals = excluded.totals, seal = NULL",
         (
             sums.frame,
             rules,

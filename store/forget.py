@@ -15,6 +15,7 @@ from . import closes
 from .engine import Cursor
 from .errors import FrameNotShown
 from .origin import BASE_FRAME
+from .seal import carried
 
 _DROP = """
     DELETE FROM entity_past WHERE frame < :kept AND (
@@ -49,7 +50,7 @@ def forget(cursor: Cursor, keep: int) -> Forgotten:
         return Forgotten(before, 0)
     count = cursor.execute("SELECT count(*) FROM entity_past").fetchone()[0]
     drop(cursor, kept[-1])
-    cursor.execute("UPDATE store SET forgotten = ? WHERE id = 1", (kept[-1],))
+    _put(cursor, kept[-1])
     left = cursor.execute("SELECT count(*) FROM entity_past").fetchone()[0]
     return Forgotten(kept[-1], count - left)
 
@@ -67,7 +68,7 @@ def oldest(cursor: Cursor) -> int | None:
 
 def remember(cursor: Cursor) -> None:
     """Note that all versions are there again: the log was folded from nothing."""
-    cursor.execute("UPDATE store SET forgotten = NULL WHERE id = 1")
+    _put(cursor, None)
 
 
 def check_shown(cursor: Cursor, frame: int) -> None:
@@ -81,3 +82,12 @@ def check_shown(cursor: Cursor, frame: int) -> None:
     first = oldest(cursor)
     if not (BASE_FRAME if first is None else first) <= frame <= newest.frame:
         raise FrameNotShown(frame, first, newest.frame)
+
+
+def _put(cursor: Cursor, kept: int | None) -> None:
+    row = cursor.execute(
+        "SELECT store_id, created_us, forgotten, seal FROM store WHERE id = 1"
+    ).fetchone()
+    *before, sealed = row
+    sealed = carried(before, sealed, (*before[:2], kept))
+    cursor.execute("UPDATE store SET forgotten = ?, seal = ? WHERE id = 1", (kept, sealed))

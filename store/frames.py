@@ -54,11 +54,7 @@ def open_frame(cursor: Cursor, frame: int, streams: Iterable[str], now_us: int) 
     last = closes.last(cursor)
     if last is not None and frame <= last.frame:
         raise FramePassed(frame, last.frame)
-    cursor.execute(
-        "INSERT INTO frame (frame, state, events, units_in, applied, duplicate, skipped,"
-        " optional_skipped) VALUES (?, 'open', 0, 0, 0, 0, 0, 0) ON CONFLICT (frame) DO NOTHING",
-        (frame,),
-    )
+    receipts.put_open(cursor, frame)
     receipts.expect(cursor, frame, names)
 
 

@@ -40,14 +40,20 @@ def mended_row(values: Sequence[object], sealed: object) -> tuple[object, ...] |
 
 
 def _flipped(value: object) -> Iterator[object]:
+    """Yield what is one bit apart, in the value or in what the row's head says it is."""
+    yield 0 if value is None else None
     if isinstance(value, int):
         for bit in range(_INTEGER_BITS - 1):
             yield value ^ (1 << bit)
         yield value - 2**63 if value >= 0 else value + 2**63  # the sign
     elif isinstance(value, str):
-        yield from _flipped_text(value.encode(errors="surrogateescape"))
-    elif isinstance(value, bytes) and len(value) <= SIZE_MAX:
-        yield from _flipped_bytes(value)
+        data = value.encode(errors="surrogateescape")
+        yield data
+        yield from _flipped_text(data)
+    elif isinstance(value, bytes):
+        yield value.decode(errors="surrogateescape")
+        if len(value) <= SIZE_MAX:
+            yield from _flipped_bytes(value)
 
 
 def _flipped_text(data: bytes) -> Iterator[str]:

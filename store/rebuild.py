@@ -13,13 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import NamedTuple
 
-from . import closes, door, log, mailbox, replay
+from . import closes, door, log, mailbox, receipts, replay
 from .bring_back import Bringer, Found, Gap, Sources
 from .engine import Cursor
 from .log import FIRST_CHAIN, Entry, EventRow
 from .log_copy import LogCopy
 from .mailbox import Damage, Mail
-from .salvage import MISSING, Made, Salvage, beside
+from .salvage import Made, Salvage, beside
 from .seal import ROW_NAMES, SEALED, seal
 
 ROWS_AT_ONCE = 1_000
@@ -78,14 +78,14 @@ def rebuild(
         cursor.execute(
             "INSERT INTO store (id, store_id, created_us, epoch, position, chain, seal)"
             " VALUES (1, ?, ?, 0, 0, ?, ?)",
-            (*made, FIRST_CHAIN, seal(made)),
+            (*made, FIRST_CHAIN, seal((*made, None))),
         )
     if not any(table.made() for table in sources.tables):
         yield Step("store", f"known again by its id {made.store_id}")
     yield from log_again.write(cursor, sources)
     if sources.tables:
         yield from _door(cursor, sources.tables[0])
-        yield from _open_frames(cursor, sources.tables[0])
+        yield from _open_frames(cursor, sources.tables[0], log_again.closed)
     if cursor is not None:
         yield from _offsets(cursor, sources)
         replay.replay(cursor, seed)
@@ -100,6 +100,7 @@ class _Log:
         self._rows: list[EventRow] = []
         self._ids: set[bytes] = set()
         self.gaps = 0
+        self.closed: int | None = None  # the frame of the last close before any gap
 
     def write(self, cursor: Cursor | None, sources: Sources) -> Iterator[Report]:
         """Write every event that is there or is brought back, and the rules."""
@@ -109,12 +110,11 @@ class _Log:
                     self._texts[sha256(_bytes(text)).digest()] = text
         head = (0, FIRST_CHAIN)
         named: dict[bytes, int] = {}
-        frame = None
         behind: list[EventRow] = []
         for found in Bringer(sources).walk():
             if isinstance(found, Gap):
                 self.gaps += 1
-                yield Lost(f"event {found.position}", _gap(found, frame), stops=True)
+                yield Lost(f"event {found.position}", _gap(found, self.closed), stops=True)
                 continue
             if found.row.id in self._ids:
                 self.gaps += 1
@@ -129,7 +129,7 @@ class _Log:
             if found.rules is not None:
                 self._texts[sha256(found.rules.encode()).digest()] = found.rules
             if found.row.kind == "close":
-                frame = found.row.frame
+                self.closed = found.row.frame
                 digest = bytes.fromhex(json.loads(found.row.body)["rules"])
                 named.setdefault(digest, found.row.position)
             self._put(cursor, found.row)
@@ -202,20 +202,17 @@ def _door(cursor: Cursor | None, table: Salvage) -> Iterator[Report]:
             if row.was_mended:
                 yield Step(place, "brought back from its own digests")
             if cursor is not None:
-                _put_door_row(cursor, name, row.values, row.done)
+                _put_door_row(cursor, name, row.values)
     if cursor is not None:
         _keep_numbers(cursor, table.last_quarantine())
 
 
-def _put_door_row(cursor: Cursor, name: str, values: tuple[object, ...], done: object) -> None:
-    columns = [*SEALED[name], "seal"]
-    row = [*values, seal(values)]
-    if name == "export":
-        columns.append("done")
-        row.append(int(done == 1))
-    marks = ", ".join("?" for _ in row)
+def _put_door_row(cursor: Cursor, name: str, values: tuple[object, ...], **beside: object) -> None:
+    columns = [*SEALED[name], "seal", *beside]
+    marks = ", ".join("?" for _ in columns)
     cursor.execute(
-        f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT DO NOTHING", row
+        f"INSERT INTO {name} ({', '.join(columns)}) VALUES ({marks}) ON CONFLICT DO NOTHING",
+        (*values, seal(values), *beside.values()),
     )
 
 
@@ -231,42 +228,23 @@ def _keep_numbers(cursor: Cursor, last: int) -> None:
         cursor.execute("DELETE FROM quarantine WHERE id = ?", (last,))
 
 
-def _open_frames(cursor: Cursor | None, table: Salvage) -> Iterator[Report]:
-    """Open again the frames that collect, with the streams they expect."""
-    frames: dict[int, list[tuple[object, ...]]] = {}
-    for found in table.open_frames():
-        if found is None:
-            yield Lost(f"frame {MISSING}", "which frames were open, and nothing holds a copy")
-        else:
-            frames[found] = []
-    for row in table.door("frame_stream"):
-        frame = row.values[0]
-        if not row.is_sound or not isinstance(frame, int):
-            what = "which streams it expects is not what was written, and nothing holds a copy"
-            yield Lost(f"frame {frame}", what)
-            continue
-        if row.was_mended:
-            yield Step(f"frame {frame}", "a stream it expects, brought back from its own digests")
-        frames.setdefault(frame, []).append(row.values)
-    if cursor is None:
-        return
-    last = closes.last(cursor)
-    for frame, expected in sorted(frames.items()):
-        if last is None or frame > last.frame:
-            _put_open(cursor, frame, expected)
-
-
-def _put_open(cursor: Cursor, frame: int, expected: Iterable[tuple[object, ...]]) -> None:
-    cursor.execute(
-        "INSERT INTO frame (frame, state, events, units_in, applied, duplicate, skipped,"
-        " optional_skipped) VALUES (?, 'open', 0, 0, 0, 0, 0, 0)",
-        (frame,),
-    )
-    cursor.executemany(
-        "INSERT INTO frame_stream (frame, stream, status, reason, events, seal)"
-        " VALUES (?, ?, ?, '', 0, ?) ON CONFLICT DO NOTHING",
-        [(*values, seal(values)) for values in expected],
-    )
+def _open_frames(cursor: Cursor | None, table: Salvage, closed: int | None) -> Iterator[Report]:
+    """Open again the frames that collect, above the last that closed, with whom they expect."""
+    for name in ("frame", "frame_stream"):
+        for row in table.door(name):
+            frame = row.values[0]
+            if isinstance(frame, int) and closed is not None and frame <= closed:
+                continue
+            if not row.is_sound or not isinstance(frame, int):
+                what = f"its row of {name} is not what was written, and nothing holds a copy"
+                yield Lost(f"frame {frame}", what)
+                continue
+            if row.was_mended:
+                yield Step(f"frame {frame}", f"its row of {name}, brought back by its own digest")
+            if cursor is not None:
+                receipts.put_open(cursor, frame)
+                if name == "frame_stream":
+                    _put_door_row(cursor, name, row.values, reason="", events=0)
 
 
 def _offsets(cursor: Cursor, sources: Sources) -> Iterator[Report]:

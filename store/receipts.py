@@ -15,7 +15,7 @@ from ..kernel import Event, Receipt
 from .delta import check
 from .engine import Cursor
 from .schedule import Place
-from .seal import seal
+from .seal import SEALED, seal
 
 
 class FrameSums(NamedTuple):
@@ -126,10 +126,20 @@ def mark_closed(cursor: Cursor, frame: int) -> None:
     cursor.execute(
         "INSERT INTO frame (frame, state, events, units_in, applied, duplicate, skipped,"
         " optional_skipped) VALUES (?, 'closed', 0, 0, 0, 0, 0, 0)"
-        " ON CONFLICT (frame) DO UPDATE SET state = 'closed'",
+        " ON CONFLICT (frame) DO UPDATE SET state = 'closed', seal = NULL",
         (frame,),
     )
     cursor.execute("DELETE FROM frame WHERE frame < ? AND state = 'open'", (frame,))
+
+
+def put_open(cursor: Cursor, frame: int) -> None:
+    """Note that a frame is open, where nothing is noted of it."""
+    row = (frame, "open", None, 0, 0, 0, 0, 0, 0, None, None)
+    cursor.execute(
+        f"INSERT INTO frame ({', '.join(SEALED['frame'])}, seal)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (frame) DO NOTHING",
+        (*row, seal(row)),
+    )
 
 
 def expect(cursor: Cursor, frame: int, names: Iterable[str]) -> None:

@@ -19,8 +19,8 @@ from .schedule import Schedule
 DIFFERENCES_MAX = 1_000
 
 # What must be equal, column by column, after folding again.
-_COMPARED = {
-    "entity": "document, key, frame, body, digest",
+COMPARED = {
+    "entity": "document, key, key_digest, frame, body, digest",
     "entity_past": "document, key_digest, frame, body",
     "document": "document, frame, digest, entities, removed",
     "receipt": "position, frame, late, units_in, applied, duplicate, skipped, optional_skipped,"
@@ -100,7 +100,7 @@ def fold_all(cursor: Cursor, seed: bytes) -> list[FrameSums]:
 
 def _differences(scratch: Scratch) -> Iterator[Difference]:
     left = DIFFERENCES_MAX
-    for table, columns in _COMPARED.items():
+    for table, columns in COMPARED.items():
         found = list(_table_differences(scratch, table, columns, left))
         yield from found
         left -= len(found)

@@ -19,11 +19,16 @@ from urllib.parse import quote
 from . import definitions
 from .log import EventRow
 from .mend import mended_row
-from .seal import EXPECTED, SEALED, seal
+from .seal import SEALED, SEALED_ROWS, seal
 
 MISSING = "(rows that cannot be read)"
 _EVENT_SIZE_MIN = 100  # of any event in the file: what the head says beyond is damage
-_EVENTS = f"SELECT {', '.join(EventRow._fields)} FROM event"
+# A bit of a row's head makes bytes of a text, and the other way round: what they are we know.
+_EVENTS = (
+    "SELECT position, CAST(id AS BLOB), CAST(kind AS TEXT), frame, utc_us, CAST(stream AS TEXT),"
+    " received_us, CAST(digest AS BLOB), CAST(body AS BLOB), CAST(chain AS BLOB),"
+    " CAST(seal AS BLOB) FROM event"
+)
 _SAID_MAX = 100_000  # things that the engine may find in a file's pages
 # It says so of a row, or of a row's number: the row is read all the same, and has its seal.
 _OF_A_ROW = re.compile(r" value in |[Rr]owid \S+ out of order")
@@ -44,7 +49,6 @@ class DoorRow(NamedTuple):
     values: tuple[object, ...]
     is_sound: bool
     was_mended: bool
-    done: object = None  # of an export: not sealed, since it changes
 
 
 class Salvage:
@@ -84,17 +88,21 @@ class Salvage:
         """Return the highest position that there is a row for, or that the head names.
 
         A damaged row may lie under a key that no event ever had. So one that its seal does not
-        hold counts only where it comes next behind those that do, or behind the head.
+        hold counts only where it comes next behind those that do, or behind the head. And where
+        the head's chain is that of a sound row, this is the last, whatever number the head has.
         """
-        (named,) = next(self._rows("SELECT position FROM store WHERE id = 1"), (None,))
+        named, chain = self.head() or (None, None)
         last, loose = 0, set()
         if isinstance(named, int) and 0 <= named <= self._size // _EVENT_SIZE_MIN:
             last = named
         for row in self._rows(f"{_EVENTS} ORDER BY position DESC"):
             event = EventRow._make(row)
+            is_sound = event.seal == seal(event.sealed)
+            if is_sound and event.chain == chain:
+                return event.position
             if event.position <= last:
                 break
-            if event.seal == seal(event.sealed):
+            if is_sound:
                 last = event.position
                 break
             loose.add(event.position)
@@ -110,7 +118,7 @@ class Salvage:
     def made(self) -> Made | None:
         """Return who the store is and since when; None where that is damaged."""
         for row in self._judged("store"):
-            store_id, created_us = row.values
+            store_id, created_us, _ = row.values
             if row.is_sound and isinstance(store_id, str) and isinstance(created_us, int):
                 return Made(store_id, created_us)
         return None
@@ -136,17 +144,8 @@ class Salvage:
 
     def rules(self) -> Iterator[tuple[object, object]]:
         """Yield digest and text of each rules text."""
-        yield from ((row[0], row[1]) for row in self._rows("SELECT digest, text FROM rules"))
-
-    def open_frames(self) -> Iterator[int | None]:
-        """Yield the frames that were open; None where some may be missing."""
-        is_whole = all(map(_OF_A_ROW.search, self._doubts("frame")))
-        self._broke = False
-        for (frame,) in self._rows("SELECT frame FROM frame WHERE state = 'open' ORDER BY frame"):
-            if isinstance(frame, int):
-                yield frame
-        if self._broke or not is_whole:
-            yield None
+        rows = self._rows("SELECT CAST(digest AS BLOB), CAST(text AS TEXT) FROM rules")
+        yield from ((digest, text) for digest, text in rows)
 
     def last_quarantine(self) -> int:
         """Return the highest number that quarantine has given."""
@@ -155,15 +154,15 @@ class Salvage:
 
     def _judged(self, table: str) -> Iterator[DoorRow]:
         columns = ", ".join(SEALED[table])
-        beside = "done" if table == "export" else "NULL"
-        only = f" WHERE {EXPECTED}" if table == "frame_stream" else ""
-        for row in self._rows(f"SELECT {columns}, seal, {beside} FROM {table}{only}"):
-            *stands, sealed, done = row
+        only = f" WHERE {SEALED_ROWS[table]}" if table in SEALED_ROWS else ""
+        for *stands, sealed in self._rows(
+            f"SELECT {columns}, CAST(seal AS BLOB) FROM {table}{only}"
+        ):
             values = tuple(stands)
-            if seal(values) == sealed:
-                yield DoorRow(values, True, False, done)
+            if sealed in (seal(values), _former_seal(table, values)):
+                yield DoorRow(values, True, False)
             elif (right := mended_row(values, sealed)) is not None:
-                yield DoorRow(right, True, True, done)
+                yield DoorRow(right, True, True)
             else:
                 yield DoorRow(values, False, False)
 
@@ -222,6 +221,13 @@ class Salvage:
 def beside(row: EventRow) -> Beside:
     """Return what stands beside an event's body, in the order of `Entry`."""
     return row[2:7]
+
+
+def _former_seal(table: str, values: tuple[object, ...]) -> bytes | None:
+    """Return the seal that a row had before revision 0005; a file may be damaged since then."""
+    if table == "frame":
+        return None
+    return seal(values[:-1] if table in ("export", "store") else values)
 
 
 def _text(data: bytes) -> str:

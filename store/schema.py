@@ -13,7 +13,8 @@ for importing SQLAlchemy and a bulk path must not pay for its rows.
                   entity, entity_past, document,         bytes
                   export
 
-A row of the log or of the door carries a seal (`seal.py`): a digest over what no other covers.
+A row of the log or of the door carries a seal (`seal.py`): a digest over what no other covers. So
+does what an open frame is, which no log holds before its close.
 
 Keys and bodies are bytes: a key may hold NUL, which PostgreSQL's text refuses, and is found by its
 digest, because it may be longer than a B-tree takes. Times are integer microseconds since 1970.
@@ -154,6 +155,7 @@ frame = Table(
     Column("optional_skipped", BigInteger, nullable=False),
     Column("state_digest", LargeBinary),  # after the frame; NULL until something folded in it
     Column("totals", Words),  # the derive terms' running values after the frame, as JSON
+    Column("seal", LargeBinary),  # of an open frame
 )
 
 frame_stream = Table(
@@ -226,7 +228,7 @@ document = Table(
     PrimaryKeyConstraint("document", "frame"),
 )
 
-# What we put at a path: the row is there before the file is, `done` turns 1 after.
+# What we put at a path: the row is there before the file is; `done` turns 1 after, and is sealed.
 export = Table(
     "export",
     metadata,

@@ -331,6 +331,7 @@ def test_a_sound_store_is_left_as_it_is(lived_in: Store) -> None:
     [
         "UPDATE event SET position = position + 24 WHERE position = (SELECT position FROM store)",
         "UPDATE store SET position = position - 2",
+        "UPDATE store SET position = position + 32",
         "UPDATE event SET received_us = 1 WHERE position = (SELECT position FROM store);"
         "UPDATE store SET position = position - 1",
     ],

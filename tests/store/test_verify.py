@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from goodneighbor.store import Fault, Store, StoreDamaged
+from goodneighbor.store.rebuild import Told
 from goodneighbor.store.segment import FRAME_SIZE, HEADER_SIZE
 
 from .. import fleet
@@ -122,6 +123,18 @@ def test_a_database_that_is_no_database_is_damage_and_not_an_empty_store(damaged
     with pytest.raises(StoreDamaged):
         damaged.status()
     assert damaged.verify() != []
+
+
+def test_a_database_that_may_not_be_written_is_found_before_it_must_be(damaged: Store) -> None:
+    """The first page says by a number what a program must know to write the file."""
+    damaged.close()
+    file = damaged.folder / "store.sqlite3"
+    data = bytearray(file.read_bytes())
+    data[18] ^= 1 << 7
+    file.write_bytes(data)
+    assert [fault.next for fault in damaged.verify()] == ["neighbor recover"]
+    assert damaged.recover(Told()).faults == []
+    damaged.close_frame(3)
 
 
 def test_a_sound_store_with_late_deltas_is_not_accused(

@@ -2,13 +2,28 @@
 
 import sqlalchemy as sa
 from alembic import op
-from goodneighbor.store.seal import SEALED, seal
+from goodneighbor.store.seal import seal
 
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+# What this step seals, in this order; later steps seal more.
+SEALED = {
+    "event": ("position", "kind", "frame", "utc_us", "stream", "received_us"),
+    "copy": ("position", "source", "received_us"),
+    "segment": ("name", "taken"),
+    "collected": ("path", "digest", "id", "known", "received_us"),
+    "quarantine": ("id", "source", "received_us", "reason", "body"),
+    "loss": ("document", "frame", "entities", "lost", "asked_by", "allowed_us"),
+    "export": (
+        *("clone", "branch", "path", "digest", "frame", "document", "document_digest"),
+        *("rules", "entities", "removed"),
+    ),
+    "store": ("store_id", "created_us"),
+    "frame_stream": ("frame", "stream", "status"),
+}
 # What a row is found by; `copy` has no key, and rows that are the same have the same seal.
 KEYS = {
     "event": ("position",),
