@@ -30,14 +30,18 @@ from goodneighbor.store.log import EventRow
 from goodneighbor.store.log_copy import LogCopy
 from goodneighbor.store.rebuild import Lost, Told
 from goodneighbor.store.replay import Replayed
-from goodneighbor.store.salvage import MISSING
+from goodneighbor.store.salvage import MISSING, Salvage
 
 from . import flip_world
 from .breakage import swapped
 from .flip_world import World
 from .harness import memory
 
-KINDS = ("database", "page", "snapshot", "event", "door", "segment", "export")
+KINDS = (
+    *("database", "page", "snapshot", "event", "door", "segment", "export"),
+    *("schema", "header"),  # what the database file says of its tables, and of its pages and rows
+)
+PAGE_SIZE, FILE_HEADER_SIZE, ROW_HEADER_SIZE = 4096, 100, 24
 PLACE = "damaged"
 DRAINED = ("event", "store", "copy")
 TABLES = {
@@ -92,6 +96,7 @@ class Sound(NamedTuple):
     future: dict[str, object]
     rows: dict[str, list[tuple[object, ...]]]
     exports: dict[str, bytes]
+    schema: list[bytes]  # what the database says of each table, as it stands in the file
 
 
 def run(
@@ -132,11 +137,11 @@ def prepare(folder: Path) -> Sound:
     """
     world = flip_world.make(folder / PLACE)
     said, copy = flip_world.meaning(world), flip_world.branch(world)
-    every, exports = flip_world.rows(world), _exports(world)
+    every, exports, schema = flip_world.rows(world), _exports(world), flip_world.schema(world)
     shutil.copytree(world.folder, folder / "sound")
     future = flip_world.future(world)
     shutil.rmtree(world.folder)
-    return Sound(World(folder / "sound"), copy, said, future, every, exports)
+    return Sound(World(folder / "sound"), copy, said, future, every, exports, schema)
 
 
 def _exports(world: World) -> dict[str, bytes]:
@@ -156,11 +161,28 @@ def _flip(random: Random, sound: Sound, kind: str) -> Flip:
     at = random.randrange(len(data))
     while kind == "page" and not data[at]:  # most of a small database's bytes are free space
         at = random.randrange(len(data))
-    if kind in TABLES:
-        wanted = _value(random, sound, TABLES[kind])
+    if kind == "header":
+        at = _header(random, data)
+    if kind in TABLES or kind == "schema":
+        wanted = (
+            _value(random, sound, TABLES[kind]) if kind in TABLES else random.choice(sound.schema)
+        )
         places = [index for index in range(len(data)) if data.startswith(wanted, index)]
         at = random.choice(places) + random.randrange(len(wanted))
     return Flip(kind, str(file.relative_to(world.folder)), at, random.randrange(8))
+
+
+def _header(random: Random, data: bytes) -> int:
+    """Choose a byte of a page's head, with its list of rows, or of the head of one of these."""
+    page = random.randrange(0, len(data), PAGE_SIZE)
+    size = 0 if page else FILE_HEADER_SIZE
+    rows = int.from_bytes(data[page + size + 3 : page + size + 5])
+    size += 8
+    if rows and random.randrange(2):
+        listed = page + size + 2 * random.randrange(rows)
+        row = page + int.from_bytes(data[listed : listed + 2])
+        return min(row + random.randrange(ROW_HEADER_SIZE), len(data) - 1)
+    return page + random.randrange(size + 2 * rows)
 
 
 def _value(random: Random, sound: Sound, tables: tuple[str, ...]) -> bytes:
@@ -302,6 +324,11 @@ def without_replay() -> AbstractContextManager[None]:
     return swapped(replay, "check", lambda database, seed: Replayed(0, "", []))
 
 
+def without_doubts() -> AbstractContextManager[None]:
+    """Nobody asks whether a damaged table's pages add up: what is not found was never there."""
+    return swapped(Salvage, "_doubts", lambda salvage, table: [])
+
+
 class Way(NamedTuple):
     """A check that is taken out, and the flips that then go wrong."""
 
@@ -313,6 +340,7 @@ WAYS = {
     "without the chain": Way(without_chain, "event"),
     "without the seals": Way(without_seals, "door"),
     "without the replay": Way(without_replay, "snapshot"),
+    "without the doubts": Way(without_doubts, "header"),
 }
 
 

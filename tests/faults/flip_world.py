@@ -160,3 +160,12 @@ def rows(world: World) -> dict[str, list[tuple[object, ...]]]:
             for (name,) in names
             if not name.startswith("sqlite")
         }
+
+
+def schema(world: World) -> list[bytes]:
+    """Return what the database says of its tables and indexes, each as it stands in the file."""
+    chosen = (
+        "SELECT type || name || tbl_name FROM sqlite_master UNION SELECT sql FROM sqlite_master"
+    )
+    with closing(sqlite3.connect(f"{world.database.as_uri()}?mode=ro", uri=True)) as connection:
+        return sorted(text.encode() for (text,) in connection.execute(chosen) if text)
