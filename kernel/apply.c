@@ -262,12 +262,8 @@ int gn_write(gn_fold *fold, const gn_path *path, gn_name value, uint32_t *reason
 int gn_insert(gn_fold *fold, gn_entity *entity, gn_name body)
 {
     gn_document *document = &fold->program.documents[entity->document];
-    gn_cell cell;
     assert(entity->body.kind == GN_ABSENT && body.size > 0);
-    if (!gn_pack_body(fold, document, body, &cell) || (entity->run != fold->run && !gn_state_touch(fold, entity)) ||
-        !gn_state_save(fold, entity, &entity->body)) {
-        return GN_NO_MEMORY;
-    }
-    entity->body = cell;
-    return GN_OK;
+    bool done = (entity->run == fold->run || gn_state_touch(fold, entity)) &&
+                gn_state_save(fold, entity, &entity->body) && gn_pack_body(fold, document, body, &entity->body);
+    return done ? GN_OK : GN_NO_MEMORY;
 }
