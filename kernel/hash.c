@@ -19,7 +19,7 @@ static inline uint64_t load64(const uint8_t *bytes)
 }
 
 /* Up to 7 bytes as a word of their own; with the size known, no two sequences give the same. */
-uint64_t gn_hash_tail(const uint8_t *bytes, uint32_t size)
+static uint64_t tail_of(const uint8_t *bytes, uint32_t size)
 {
     uint32_t low, high;
     if (size >= 4) {
@@ -50,7 +50,7 @@ static uint64_t sip(const uint64_t key[2], uint64_t tweak, gn_name text)
         SIP_ROUND(a, b, c, d);
         a ^= word;
     }
-    uint64_t last = (uint64_t)text.size << 56 | gn_hash_tail(text.bytes + at, text.size - at);
+    uint64_t last = (uint64_t)text.size << 56 | tail_of(text.bytes + at, text.size - at);
     d ^= last;
     SIP_ROUND(a, b, c, d);
     a ^= last;
@@ -86,7 +86,19 @@ void gn_hash_open(gn_hash_keys *keys, const uint8_t seed[16])
     }
 }
 
-uint64_t gn_hash_long(const gn_hash_keys *keys, gn_name key)
+/* Keys of fewer bytes than gn_is_short takes, or of more. */
+uint64_t gn_hash_other(const gn_hash_keys *keys, gn_name key)
 {
-    return sip(keys->sip, 0, key);
+    if (key.size > 8 * GN_HASH_WORDS) {
+        return sip(keys->sip, 0, key);
+    }
+    gn_uint128 sum = keys->sizes[key.size];
+    if (key.size < 8) {
+        return (uint64_t)((sum + keys->words[0] * tail_of(key.bytes, key.size)) >> 64);
+    }
+    const uint32_t whole = (key.size - 1) / 8; /* words in front of the last, which overlaps the one before it */
+    for (uint32_t i = 0; i < whole; i++) {
+        sum += keys->words[i] * load64(key.bytes + (size_t)8 * i);
+    }
+    return (uint64_t)((sum + keys->words[whole] * load64(key.bytes + key.size - 8)) >> 64);
 }

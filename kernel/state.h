@@ -70,16 +70,25 @@ static inline void gn_state_prefetch(const gn_document *document, uint64_t hash)
         __builtin_prefetch(&document->table[(uint32_t)hash & (document->bucket_count - 1)]);
     }
 }
-/* The slot of a bucket that has the hash, added up without a branch, since nobody can foretell it; any if none has. */
+/* The slot of a bucket whose hash has the same upper half, found without a branch, since nobody can foretell it; any
+ * if none has. */
+_Static_assert(GN_BUCKET_SLOTS == 4, "as many as a vector holds halves of hashes");
 static inline uint32_t gn_bucket_slot(const gn_bucket *bucket, uint64_t hash)
 {
+#if defined(__SSE2__)
+    const __m128 *hashes = (const __m128 *)(const void *)bucket->hashes;
+    const __m128i halves = _mm_castps_si128(_mm_shuffle_ps(hashes[0], hashes[1], _MM_SHUFFLE(3, 1, 3, 1)));
+    const __m128i same = _mm_cmpeq_epi32(halves, _mm_set1_epi32((int)(hash >> 32)));
+    return (uint32_t)__builtin_ctz((unsigned)_mm_movemask_ps(_mm_castsi128_ps(same)) | 1u << (GN_BUCKET_SLOTS - 1));
+#else
     uint32_t slot = 0;
     for (uint32_t i = 1; i < GN_BUCKET_SLOTS; i++) {
         slot |= i * (bucket->hashes[i] == hash);
     }
     return slot;
+#endif
 }
-/* The entity that has the hash, unless it is another of the same hash; NULL: none has, or two in one bucket do. */
+/* The entity that has the hash, unless it is another of the same hash; NULL: none, or two in a bucket nearly. */
 static inline gn_entity *gn_state_prefetch_entity(const gn_document *document, uint64_t hash)
 {
     if (document->bucket_count == 0) {
@@ -91,9 +100,7 @@ static inline gn_entity *gn_state_prefetch_entity(const gn_document *document, u
         gn_entity *entity = bucket->entities[slot];
         if (bucket->hashes[slot] == hash && entity != NULL) {
             __builtin_prefetch(entity, 1);
-            if (document->slots.count > 0) {
-                __builtin_prefetch((const uint8_t *)entity + GN_LINE_SIZE, 1);
-            }
+            __builtin_prefetch((const uint8_t *)entity + GN_LINE_SIZE, 1);
             return entity;
         }
         if (bucket->entities[GN_BUCKET_SLOTS - 1] == NULL) {
