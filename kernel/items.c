@@ -1,8 +1,8 @@
-/* The units of a delta: each rule over its items, in the order of the file, then what no rule took, then `ops`.
+/* Deltas: each rule over its items, in the order of the file, then what no rule took, then `ops`.
  *
- * Deltas are read a few at a time: while the first of them apply, the memory that the others will ask for is on its
- * way. Which entities a delta names follows from the delta alone, never from the state, so the same walk answers
- * gn_delta_needs. */
+ * They are read a few at a time: while the first of them apply, the memory that the others will ask for is on its
+ * way. Which entities a delta names follows from the delta alone, never from the state, so finding its units answers
+ * gn_delta_needs as well. */
 #include "unit.h"
 
 #define ENTITIES_AHEAD 2u   /* deltas whose entities are asked for before one runs */
@@ -13,62 +13,17 @@ static bool is_there(const gn_work *work, const gn_items *items)
     return items->whole.size > 0 && work->delta.body[items->whole.at] != 'n';
 }
 
-/* A rule over the items of its source. */
-static int run_rule(gn_work *work, const gn_rule *rule)
-{
-    const gn_items *items = &work->delta.items[rule->source];
-    if (!is_there(work, items)) {
-        return GN_OK;
-    }
-    if (!items->iterable) {
-        work->item = 0;
-        return work->need != NULL ? GN_OK
-                                  : gn_work_skip(work, work->is_fallback ? GN_FALLBACK : GN_NOT_ITERABLE,
-                                                 (gn_name){NULL, 0});
-    }
-    for (uint32_t i = 0; i < items->count; i++) {
-        gn_work_take(work, items, i);
-        if (!gn_work_picks(work, rule)) {
-            continue;
-        }
-        if (items->matched != NULL) {
-            items->matched[i] = true;
-        }
-        int status = GN_OK;
-        if (!work->is_fallback) {
-            status = work->need == NULL ? gn_unit_run(work, rule) : gn_unit_need(work, rule);
-        } else if (work->need == NULL) {
-            status = gn_work_skip(work, GN_FALLBACK, (gn_name){NULL, 0});
-        }
-        if (status != GN_OK) {
-            return status;
-        }
-    }
-    return GN_OK;
-}
-
-/* The delta itself as the item of a rule. */
-static int run_delta_rule(gn_work *work, const gn_rule *rule, bool *matched)
-{
-    gn_work_take(work, NULL, 0);
-    if (work->is_fallback || !gn_work_picks(work, rule)) {
-        return GN_OK;
-    }
-    *matched = true;
-    return work->need == NULL ? gn_unit_run(work, rule) : gn_unit_need(work, rule);
-}
-
 /* ---- what no rule took ---- */
 
-/* Items that every `when` of their rules left out. */
-static int skip_left_out(gn_work *work, uint32_t source)
+/* Items that every `when` of their rules left out, under the first of these. */
+static int skip_left_out(gn_work *work, const gn_rule *rule)
 {
-    const gn_items *items = &work->delta.items[source];
-    if (!is_there(work, items) || !work->fold->program.sources[source].has_when_only) {
+    const gn_items *items = &work->delta.items[rule->source];
+    if (!is_there(work, items) || !work->fold->program.sources[rule->source].has_when_only) {
         return GN_OK;
     }
     for (uint32_t i = 0; i < items->count; i++) {
-        work->item = i;
+        gn_work_take(work, rule, NULL, i);
         if (!items->matched[i]) {
             int status = gn_work_skip(work, work->is_fallback ? GN_FALLBACK : GN_NO_RULE, (gn_name){NULL, 0});
             if (status != GN_OK) {
@@ -84,7 +39,7 @@ static int skip_unnamed(gn_work *work)
 {
     const size_t count = work->delta.unnamed.size / sizeof(gn_name);
     work->source = GN_SOURCE_MEMBER;
-    work->item = 0;
+    gn_work_take(work, NULL, NULL, 0);
     for (size_t i = 0; i < count; i++) {
         gn_name key;
         memcpy(&key, work->delta.unnamed.data + i * sizeof key, sizeof key);
@@ -96,45 +51,43 @@ static int skip_unnamed(gn_work *work)
     return GN_OK;
 }
 
-static int run_rules(gn_work *work)
+/* A delta that no rule over deltas took is left out by the last of them. */
+static int skip_delta(gn_work *work)
 {
     const gn_program *program = &work->fold->program;
-    uint32_t last_delta_rule = GN_NONE;
-    bool delta_matched = false;
+    const gn_rule *last = NULL;
     for (uint32_t i = 0; i < program->rule_count; i++) {
-        const gn_rule *rule = &program->rules[i];
-        work->source = GN_SOURCE_RULE;
-        work->source_index = i;
-        last_delta_rule = rule->source == GN_NONE ? i : last_delta_rule;
-        int status = rule->source == GN_NONE ? run_delta_rule(work, rule, &delta_matched) : run_rule(work, rule);
-        if (status != GN_OK) {
-            return status;
-        }
+        last = program->rules[i].source == GN_NONE ? &program->rules[i] : last;
     }
-    if (work->need != NULL) {
+    if (last == NULL) {
         return GN_OK;
     }
-    if (last_delta_rule != GN_NONE && !delta_matched && !work->is_fallback) {
-        work->source_index = last_delta_rule;
-        work->item = 0;
-        int status = gn_work_skip(work, GN_NO_RULE, (gn_name){NULL, 0});
-        if (status != GN_OK) {
-            return status;
-        }
-    }
-    for (uint32_t i = 0; program->has_left_out && i < program->rule_count; i++) {
-        const uint32_t source = program->rules[i].source;
-        bool is_first = source != GN_NONE;
+    gn_work_take(work, last, NULL, 0);
+    return gn_work_skip(work, GN_NO_RULE, (gn_name){NULL, 0});
+}
+
+static int skip_items(gn_work *work)
+{
+    const gn_program *program = &work->fold->program;
+    int status = GN_OK;
+    for (uint32_t i = 0; status == GN_OK && i < program->rule_count; i++) {
+        const gn_rule *rule = &program->rules[i];
+        bool is_first = rule->source != GN_NONE;
         for (uint32_t j = 0; is_first && j < i; j++) {
-            is_first = program->rules[j].source != source;
+            is_first = program->rules[j].source != rule->source;
         }
-        work->source_index = i;
-        int status = is_first ? skip_left_out(work, source) : GN_OK;
-        if (status != GN_OK) {
-            return status;
-        }
+        status = is_first ? skip_left_out(work, rule) : GN_OK;
     }
-    return skip_unnamed(work);
+    return status;
+}
+
+static int skip_rest(gn_work *work)
+{
+    int status = work->is_matched || work->is_fallback ? GN_OK : skip_delta(work);
+    if (status == GN_OK && work->fold->program.has_left_out) {
+        status = skip_items(work);
+    }
+    return status == GN_OK ? skip_unnamed(work) : status;
 }
 
 /* ---- one delta ---- */
@@ -156,7 +109,7 @@ static bool prepare_matched(gn_work *work)
     return true;
 }
 
-/* Read the delta, and name ahead what its units will look up. */
+/* Read the delta, and find its units. */
 static int prepare(gn_work *work, uint64_t *position)
 {
     static const uint8_t fallback[] = "\"fallback\"";
@@ -164,13 +117,27 @@ static int prepare(gn_work *work, uint64_t *position)
     const gn_event *event = work->event;
     int status = gn_scan_delta(&fold->event, &fold->program, work->text + event->body_at, event->body_size,
                                &work->delta, position);
-    if (status != GN_OK) {
+    if (status != GN_OK || event->own != 0) {
         return status;
     }
     gn_name state = gn_span_name(work, work->delta.slots[fold->program.status_slot]);
-    work->is_fallback = event->own == 0 && gn_name_equal(state, (gn_name){fallback, sizeof fallback - 1});
-    bool names_ahead = work->need == NULL && event->own == 0 && !work->is_fallback;
-    return prepare_matched(work) && (!names_ahead || gn_lookup_delta(work)) ? GN_OK : GN_NO_MEMORY;
+    work->is_fallback = gn_name_equal(state, (gn_name){fallback, sizeof fallback - 1});
+    return prepare_matched(work) && gn_units_find(work) ? GN_OK : GN_NO_MEMORY;
+}
+
+/* All units of the rules, those first that were found before. */
+static int run_rules(gn_work *work)
+{
+    for (;;) {
+        int status = work->need == NULL ? gn_units_run(work) : gn_units_need(work);
+        if (status != GN_OK || gn_units_are_all(work)) {
+            return status != GN_OK || work->need != NULL ? status : skip_rest(work);
+        }
+        if (!gn_units_find(work)) {
+            return GN_NO_MEMORY;
+        }
+        gn_units_prefetch(work);
+    }
 }
 
 static int run_delta(gn_work *work)
@@ -213,18 +180,37 @@ static inline void ask_for_text(const uint8_t *text, const gn_event *event)
     }
 }
 
+/* What a delta starts with; the rest is written when it is read. */
+static inline void open_work(gn_work *work, gn_fold *fold, const uint8_t *text, const gn_event *event)
+{
+    work->fold = fold;
+    work->event = event;
+    work->text = text;
+    work->need = NULL;
+    work->rule_next = fold->program.rules;
+    work->item_next = 0;
+    work->lookups_end = work->lookups;
+    work->own_names = NULL;
+    work->is_fallback = work->is_matched = false;
+    work->source = GN_SOURCE_RULE;
+}
+
 int gn_deltas_run(gn_fold *fold, const uint8_t *text, const gn_event *events, const uint32_t *order, uint32_t count,
                   gn_receipt *receipts, uint32_t *taken, uint32_t *failed, uint64_t *position)
 {
-    gn_work works[GN_BATCH_EVENTS];
     const uint32_t size = batch_size(events, order, count);
     gn_arena_reset(&fold->event);
+    gn_work *works = gn_alloc_array(&fold->event, size, sizeof *works);
     *taken = size;
     *failed = 0;
+    if (works == NULL) {
+        return GN_NO_MEMORY;
+    }
     for (uint32_t i = 0; i < size; i++) {
         const uint32_t index = order[i];
-        works[i] = (gn_work){.fold = fold, .event = &events[index], .event_index = index, .text = text,
-                             .receipt = &receipts[index]};
+        open_work(&works[i], fold, text, &events[index]);
+        works[i].event_index = index;
+        works[i].receipt = &receipts[index];
         if (count - size > i) {
             ask_for_text(text, &events[order[size + i]]);
         }
@@ -235,11 +221,11 @@ int gn_deltas_run(gn_fold *fold, const uint8_t *text, const gn_event *events, co
         }
     }
     for (uint32_t i = 0; i < size && i < ENTITIES_AHEAD; i++) {
-        gn_lookup_prefetch(&works[i]);
+        gn_units_prefetch(&works[i]);
     }
     for (uint32_t i = 0; i < size; i++) {
         if (size - i > ENTITIES_AHEAD) {
-            gn_lookup_prefetch(&works[i + ENTITIES_AHEAD]);
+            gn_units_prefetch(&works[i + ENTITIES_AHEAD]);
         }
         int status = run_prepared(&works[i]);
         if (status != GN_OK) {
@@ -254,7 +240,10 @@ int gn_deltas_run(gn_fold *fold, const uint8_t *text, const gn_event *events, co
 int gn_delta_needs(gn_fold *fold, const gn_event *event, const uint8_t *text, gn_need need, void *context,
                    uint64_t *position)
 {
-    gn_work work = {.fold = fold, .event = event, .text = text, .need = need, .need_context = context};
+    gn_work work;
+    open_work(&work, fold, text, event);
+    work.need = need;
+    work.need_context = context;
     gn_arena_reset(&fold->event);
     int status = prepare(&work, position);
     return status != GN_OK ? status : run_delta(&work);

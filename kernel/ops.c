@@ -146,9 +146,9 @@ static int read_path(gn_work *work, request *ask, uint32_t *reason)
 
 static int read_request(gn_work *work, request *ask, uint32_t *reason)
 {
-    gn_name name = gn_span_name(work, work->slots[SLOT_OP]);
-    gn_name pointer = gn_span_name(work, work->slots[SLOT_PATH]);
-    *ask = (request){.code = GN_NONE, .value = gn_span_name(work, work->slots[SLOT_VALUE])};
+    gn_name name = gn_work_field(work, SLOT_OP);
+    gn_name pointer = gn_work_field(work, SLOT_PATH);
+    *ask = (request){.code = GN_NONE, .value = gn_work_field(work, SLOT_VALUE)};
     *reason = GN_MALFORMED;
     if (name.size == 0 || name.bytes[0] != '"' || pointer.size == 0 || pointer.bytes[0] != '"') {
         return GN_OK;
@@ -191,7 +191,7 @@ static request *read_requests(gn_work *work, const gn_items *items, uint32_t fir
     request *asked = gn_alloc_array(&work->fold->event, count, sizeof *asked);
     *reason = GN_NO_REASON;
     for (uint32_t i = 0; asked != NULL && *reason == GN_NO_REASON && i < count; i++) {
-        work->slots = items->spans + (size_t)(first + i) * items->stride + 2;
+        gn_work_take(work, NULL, gn_item_slots(items, first + i), first);
         *failed = i;
         if (read_request(work, &asked[i], reason) != GN_OK) {
             return NULL;
@@ -206,7 +206,6 @@ static int run_unit(gn_work *work, const gn_items *items, uint32_t first, uint32
     const uint32_t mark = work->fold->undo_count;
     uint32_t failed = 0, reason;
     gn_name text;
-    work->item = first;
     work->fold->unit++;
     const request *asked = read_requests(work, items, first, count, &failed, &reason);
     if (asked == NULL) {
@@ -237,13 +236,12 @@ int gn_ops_run(gn_work *work)
     const gn_items *items = &work->delta.items[work->fold->program.ops_source];
     const gn_span whole = items->whole;
     work->source = GN_SOURCE_OPS;
-    work->source_index = 0;
-    work->item = 0;
     if (whole.size == 0 || work->delta.body[whole.at] == 'n' || (items->iterable && items->count == 0)) {
         return GN_OK;
     }
     if (work->is_fallback || work->delta.body[whole.at] != '[') {
         uint32_t reason = work->is_fallback ? GN_FALLBACK : GN_MALFORMED;
+        gn_work_take(work, NULL, NULL, 0);
         return work->need != NULL ? GN_OK : gn_work_skip(work, reason, (gn_name){NULL, 0});
     }
     if (work->event->own == 0) {

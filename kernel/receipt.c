@@ -4,8 +4,10 @@
 int gn_work_line(gn_work *work, uint32_t outcome, uint32_t reason, gn_name operation)
 {
     gn_fold *fold = work->fold;
+    const gn_unit *unit = work->unit;
     gn_line line = {.text_at = fold->line_text.size, .text_size = operation.size, .event = work->event_index,
-                    .source_index = work->source_index, .item = work->item, .source = (uint8_t)work->source,
+                    .source_index = unit->rule == NULL ? 0 : (uint32_t)(unit->rule - fold->program.rules),
+                    .item = unit->item, .source = (uint8_t)work->source,
                     .outcome = (uint8_t)outcome, .reason = (uint8_t)reason};
     bool put = gn_buffer_put(&fold->line_text, operation.bytes, operation.size) &&
                gn_buffer_put(&fold->lines, &line, sizeof line);

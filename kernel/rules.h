@@ -108,19 +108,23 @@ typedef struct gn_operation {
     gn_name literal;
     gn_reference reference;
 } gn_operation;
-/* An operation as unit.c does it by the short way: inc, max or min of a slot. */
-typedef struct gn_step {
-    bool is_plain;          /* false: there is no short way for it */
-    uint8_t code;
-    uint16_t kind;          /* of cell that it goes with, enum gn_kind */
-    uint32_t entity;        /* as in the operation; GN_NONE: the document's single one */
-    uint32_t slot;
-    int64_t step;           /* of inc */
-    uint32_t value_slot;    /* of max and min: of their reference's first alternative, or GN_NONE */
-    const gn_operation *operation;
-    const struct gn_document *document;
-} gn_step;
+/* How many entities steps have numbers for: of one rule those that it looks up, of the program the single ones. */
 #define GN_RULE_ENTITIES 8u
+#define GN_PROGRAM_SINGLES 8u
+/* The numbers: none, the program's, then the rule's. */
+#define GN_STEP_SINGLES 1u
+#define GN_STEP_ENTITIES (GN_STEP_SINGLES + GN_PROGRAM_SINGLES)
+#define GN_STEP_NUMBERS (GN_STEP_ENTITIES + GN_RULE_ENTITIES)
+/* An operation as unit.c does it by the short way: inc, max or min of a slot. */
+enum gn_step_code { GN_STEP_INC = 0, GN_STEP_MAX, GN_STEP_MIN };
+typedef struct gn_step {
+    uint8_t code;
+    uint32_t entity;        /* its number; 0: there is no short way */
+    uint32_t cell_at;       /* where the slot's cell lies in the entity's object, in bytes */
+    uint32_t value_slot;    /* of max and min: of their reference's first alternative, or GN_NONE */
+    int64_t by;             /* of inc */
+    const gn_operation *operation;
+} gn_step;
 typedef struct gn_rule_entity {
     const struct gn_document *document;
     const gn_reference *reference;  /* that alone gives its key; NULL: the rule's keys do */
@@ -224,6 +228,8 @@ typedef struct gn_program {
     gn_shape root;          /* of the delta itself */
     uint32_t root_slot_count;
     uint32_t status_slot;   /* _meta.status */
+    uint32_t single_count;  /* documents of whose single entity steps write slots */
+    const gn_document *singles[GN_PROGRAM_SINGLES];
     bool has_left_out;      /* some source may have items that every `when` leaves out */
 } gn_program;
 

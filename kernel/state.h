@@ -139,6 +139,12 @@ bool gn_parts_put(gn_fold *fold, const uint8_t *bytes, size_t size);
 
 /* Room to remember what `events` deltas usually write. */
 bool gn_state_expect(gn_fold *fold, uint32_t events);
+bool gn_state_reserve_slow(gn_fold *fold, uint32_t count);
+/* Room to remember `count` cells more. */
+static inline bool gn_state_reserve(gn_fold *fold, uint32_t count)
+{
+    return count <= fold->undo_room - fold->undo_count || gn_state_reserve_slow(fold, count);
+}
 /* The first touch in a run takes the entity's share out of the running totals; the end of the run adds the new. False
  * when memory ends. */
 bool gn_state_touch(gn_fold *fold, gn_entity *entity);
@@ -151,21 +157,6 @@ static inline bool gn_state_save(gn_fold *fold, gn_entity *entity, gn_cell *plac
     }
     fold->undo[fold->undo_count++] = (gn_undo){.place = place, .old = *place, .entity = entity};
     entity->touches++;
-    return true;
-}
-/* Remember a cell that holds a number and write another. */
-static inline bool gn_state_put_number(gn_fold *fold, gn_entity *entity, gn_cell *place, int64_t number)
-{
-    if (entity->run != fold->run && !gn_state_touch(fold, entity)) {
-        return false;
-    }
-    if (fold->undo_count < fold->undo_room) {
-        fold->undo[fold->undo_count++] = (gn_undo){.place = place, .old = *place, .entity = entity};
-        entity->touches++;
-    } else if (!gn_state_save_slow(fold, entity, place)) {
-        return false;
-    }
-    place->as.integer = number;
     return true;
 }
 void gn_state_roll_back(gn_fold *fold, uint32_t undo_count);
@@ -257,7 +248,7 @@ int gn_write(gn_fold *fold, const gn_path *path, gn_name value, uint32_t *reason
 /* `into`: the body of an entity that is absent. */
 int gn_insert(gn_fold *fold, gn_entity *entity, gn_name body);
 
-/* ---- items.c: the units of deltas ---- */
+/* ---- items.c: deltas, unit by unit ---- */
 
 #define GN_BATCH_EVENTS 16u
 #define GN_BATCH_BYTES 65536u

@@ -61,31 +61,65 @@ void gn_steps_entities(const gn_program *program, gn_rule *rule)
     }
 }
 
-gn_step gn_step_of(const gn_program *program, const gn_operation *operation)
+/* Has it a short way? inc by a literal, max or min, of one slot that nobody else writes. */
+static bool is_plain(const gn_program *program, const gn_operation *operation, bool is_single, int64_t *by)
 {
     const gn_document *document = &program->documents[operation->document];
     const uint32_t first = document->is_record ? 0 : 1;
-    const bool is_single = document->is_record || operation->segments[0].kind == GN_SEGMENT_AT;
-    gn_step step = {.code = operation->code, .entity = operation->entity, .slot = operation->slot,
-                    .operation = operation, .document = document};
-    gn_int128 by;
-    if ((!is_single && operation->entity == GN_NONE) || operation->slot == GN_NONE ||
-        operation->segment_count != first + 1) {
-        return step;
+    gn_int128 number = 0;
+    if (operation->slot == GN_NONE || operation->segment_count != first + 1) {
+        return false;
     }
+    assert(operation->slot < document->slots.count);
     const gn_name *field = &operation->segments[first].literal;
     if (is_single && (gn_derive_owns(document, field, 1) || (document->has_root && gn_name_equal(*field, document->root)))) {
+        return false;
+    }
+    if (operation->code != GN_INC) {
+        return operation->code == GN_MAX || operation->code == GN_MIN;
+    }
+    const bool is_small = operation->value_kind == GN_VALUE_LITERAL && operation->literal.size <= 18 &&
+                          gn_integer_parse(operation->literal, &number);
+    *by = (int64_t)number;
+    return is_small;
+}
+
+/* Which of the program's single ones a document's is; GN_PROGRAM_SINGLES: they are too many. */
+static uint32_t single_index(gn_program *program, const gn_document *document)
+{
+    uint32_t at = 0;
+    while (at < program->single_count && program->singles[at] != document) {
+        at++;
+    }
+    if (at == program->single_count && at < GN_PROGRAM_SINGLES) {
+        program->singles[program->single_count++] = document;
+    }
+    return at;
+}
+
+/* The number of an operation's entity among those that are open for steps; 0: it has none. */
+static uint32_t step_entity(gn_program *program, const gn_operation *operation, bool is_single)
+{
+    if (!is_single) {
+        return operation->entity == GN_NONE ? 0 : GN_STEP_ENTITIES + operation->entity;
+    }
+    const uint32_t index = single_index(program, &program->documents[operation->document]);
+    return index == GN_PROGRAM_SINGLES ? 0 : GN_STEP_SINGLES + index;
+}
+
+gn_step gn_step_of(gn_program *program, const gn_operation *operation)
+{
+    const gn_document *document = &program->documents[operation->document];
+    const bool is_single = document->is_record || operation->segments[0].kind == GN_SEGMENT_AT;
+    gn_step step = {.operation = operation, .value_slot = GN_NONE};
+    if (!is_plain(program, operation, is_single, &step.by)) {
         return step;
     }
-    if (operation->code == GN_INC) {
-        step.is_plain = operation->value_kind == GN_VALUE_LITERAL && operation->literal.size <= 18 &&
-                        gn_integer_parse(operation->literal, &by);
-        step.kind = GN_INTEGER;
-        step.step = step.is_plain ? (int64_t)by : 0;
-    } else {
-        step.is_plain = operation->code == GN_MAX || operation->code == GN_MIN;
-        step.kind = GN_SECOND;
-        step.value_slot = operation->value_kind == GN_VALUE_REFERENCE ? first_slot(&operation->reference) : GN_NONE;
+    step.entity = step_entity(program, operation, is_single);
+    step.code = operation->code == GN_INC ? GN_STEP_INC : operation->code == GN_MAX ? GN_STEP_MAX : GN_STEP_MIN;
+    step.cell_at = (uint32_t)(sizeof(gn_object) + operation->slot * sizeof(gn_cell));
+    if (operation->value_kind == GN_VALUE_REFERENCE) {
+        step.value_slot = first_slot(&operation->reference);
     }
     return step;
 }

@@ -37,7 +37,7 @@ static bool index_text(gn_work *work, gn_name *text)
     if (digits == NULL) {
         return false;
     }
-    *text = (gn_name){digits, gn_integer_format(work->item, digits)};
+    *text = (gn_name){digits, gn_integer_format(work->unit->item, digits)};
     return true;
 }
 
@@ -81,6 +81,13 @@ static bool put_own_name(const gn_work *work, uint32_t kind, gn_buffer *out)
 /* One of the delta's own names as JSON text; size 0: it has none. Rendered when first asked for. */
 static bool own_name(gn_work *work, uint32_t kind, gn_name *text)
 {
+    if (work->own_names == NULL) {
+        work->own_names = gn_alloc_array(&work->fold->event, GN_REF_COUNT, sizeof *work->own_names);
+        if (work->own_names == NULL) {
+            return false;
+        }
+        memset(work->own_names, 0, GN_REF_COUNT * sizeof *work->own_names);
+    }
     gn_name *kept = &work->own_names[kind];
     if (kept->bytes == NULL) {
         gn_buffer out = {.arena = &work->fold->event};
@@ -96,7 +103,7 @@ static bool own_name(gn_work *work, uint32_t kind, gn_name *text)
 static bool alternative_text(gn_work *work, const gn_alternative *alternative, gn_name *text)
 {
     switch (alternative->kind) {
-    case GN_REF_FIELD: *text = gn_span_name(work, work->slots[alternative->slot]); return true;
+    case GN_REF_FIELD: *text = gn_work_field(work, alternative->slot); return true;
     case GN_REF_FRAME: case GN_REF_UTC: case GN_REF_STREAM: case GN_REF_ID:
         return own_name(work, alternative->kind, text);
     case GN_REF_KEY: *text = gn_work_key(work); return true;

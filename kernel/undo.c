@@ -53,6 +53,15 @@ static GN_COLD bool more_undo(gn_fold *fold)
     return done;
 }
 
+GN_COLD bool gn_state_reserve_slow(gn_fold *fold, uint32_t count)
+{
+    bool done = true;
+    while (done && fold->undo_room - fold->undo_count < count) {
+        done = more_undo(fold);
+    }
+    return done;
+}
+
 bool gn_state_touch(gn_fold *fold, gn_entity *entity)
 {
     gn_document *document = &fold->program.documents[entity->document];

@@ -4,53 +4,48 @@
  * without a path being made; what does not apply that way goes the long way, which also knows the reason. */
 #include "unit.h"
 
-/* The operation's place in path, its fields in `fields`. */
-static int operation_path(gn_work *work, const gn_operation *operation, gn_name *fields, gn_path *path,
-                          uint32_t *reason)
-{
-    const gn_document *document = &work->fold->program.documents[operation->document];
-    uint32_t first = document->is_record ? 0 : 1;
-    *path = (gn_path){.document = operation->document, .fields = fields, .slot = operation->slot};
-    for (uint32_t i = 0; i < operation->segment_count; i++) {
-        const gn_segment *segment = &operation->segments[i];
-        gn_name text = segment->literal;
-        bool missing = false;
-        if (segment->kind == GN_SEGMENT_TEMPLATE && !gn_segment_text(work, &segment->template, &text, &missing)) {
-            return GN_NO_MEMORY;
-        }
-        if (missing) {
-            *reason = GN_MISSING_FIELD;
-            return GN_OK;
-        }
-        if (i >= first) {
-            fields[path->field_count++] = text;
-        } else if (segment->kind == GN_SEGMENT_AT) {
-            path->is_at = true;
-            path->key = (gn_name){(const uint8_t *)"@", 1};
-        } else {
-            path->key = text;
-        }
-    }
-    bool is_at_by_chance = document->has_root && !path->is_at && path->key.size == 1 && path->key.bytes[0] == '@';
-    *reason = is_at_by_chance ? GN_UNKNOWN_ENTITY : GN_NO_REASON;
-    return GN_OK;
-}
-
 /* ---- the short way ---- */
 
-/* The entities that the rule's operations name, those that are there. */
-static inline void find_entities(gn_lookup *lookups, uint32_t count, gn_entity **entities)
+/* The entity that was looked up; NULL: it is not there. */
+static inline gn_entity *entity_of(const gn_lookup *lookup)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        gn_lookup *lookup = &lookups[i];
-        gn_entity *entity = lookup->entity;
-        if (lookup->key.bytes == NULL) {
-            entity = NULL;
-        } else if (entity == NULL || !gn_entity_has_key(entity, lookup->key)) {
-            entity = gn_state_look(lookup->document, lookup->key, lookup->hash);
-        }
-        entities[i] = entity;
+    gn_entity *entity = lookup->entity;
+    if (entity != NULL && gn_entity_has_key(entity, lookup->key)) {
+        return entity;
     }
+    return lookup->key.bytes == NULL ? NULL : gn_state_look(lookup->document, lookup->key, lookup->hash);
+}
+
+/* Note an entity for the steps, if they may write to it as it is. False when memory ends. */
+static GN_INLINE bool open_entity(gn_fold *fold, gn_entity *entity, gn_entity **opened)
+{
+    const bool is_open = entity != NULL && entity->body.kind == GN_OPEN;
+    *opened = is_open ? entity : NULL;
+    return !is_open || entity->run == fold->run || gn_state_touch(fold, entity);
+}
+
+/* Make ready for steps: no entity under 0, then the program's single ones. False when memory ends. */
+static bool open_singles(gn_fold *fold, gn_entity **opened)
+{
+    const gn_program *program = &fold->program;
+    bool done = true;
+    opened[0] = NULL;
+    for (uint32_t i = 0; done && i < program->single_count; i++) {
+        done = open_entity(fold, program->singles[i]->single, &opened[GN_STEP_SINGLES + i]);
+    }
+    return done;
+}
+
+/* The entities that the rule looks up, and room to undo all its steps. */
+static GN_INLINE bool open_entities(gn_fold *fold, const gn_rule *rule, const gn_lookup *lookup, gn_entity **opened)
+{
+    const gn_lookup *const end = lookup + rule->entity_count;
+    for (opened += GN_STEP_ENTITIES; lookup < end; lookup++) {
+        if (!open_entity(fold, entity_of(lookup), opened++)) {
+            return false;
+        }
+    }
+    return gn_state_reserve(fold, rule->operation_count);
 }
 
 /* The operation's value packed, where it is an instant with whole seconds; false for any other. */
@@ -67,7 +62,7 @@ static GN_NO_INLINE bool other_second(gn_work *work, const gn_operation *operati
         if (alternative->kind != GN_REF_FIELD) {
             return false;
         }
-        text = gn_span_name(work, work->slots[alternative->slot]);
+        text = gn_work_field(work, alternative->slot);
         if (gn_is_present(text)) {
             break;
         }
@@ -78,7 +73,7 @@ static GN_NO_INLINE bool other_second(gn_work *work, const gn_operation *operati
 static GN_INLINE bool plain_second(gn_work *work, const gn_step *step, int64_t *packed)
 {
     if (step->value_slot != GN_NONE) {
-        const gn_span span = work->slots[step->value_slot];
+        const gn_span span = work->unit->slots[step->value_slot];
         if (span.size == GN_SECOND_SIZE) {
             return gn_second_pack_near(&work->fold->near_day, work->delta.body + span.at, packed);
         }
@@ -86,54 +81,38 @@ static GN_INLINE bool plain_second(gn_work *work, const gn_step *step, int64_t *
     return other_second(work, step->operation, packed);
 }
 
-/* Try the short way for an operation; false: nothing was done, by the long way it may apply or fail. */
-static GN_INLINE bool run_step(gn_work *work, const gn_step *step, gn_entity *const *entities)
+/* Do the steps up to the first that has no short way, or none here: by the long way it may apply or fail. */
+static GN_INLINE const gn_step *run_steps(gn_work *work, gn_fold *fold, const gn_step *step, const gn_step *end,
+                                          gn_entity *const *opened)
 {
-    int64_t number;
-    if (!step->is_plain) {
-        return false;
-    }
-    gn_entity *entity = step->entity == GN_NONE ? step->document->single : entities[step->entity];
-    if (entity == NULL || entity->body.kind != GN_OPEN) {
-        return false;
-    }
-    gn_cell *cell = gn_object_slot(entity->body.as.object, step->slot);
-    if (cell->kind != step->kind) {
-        return false;
-    }
-    if (step->code == GN_INC) {
-        if (__builtin_add_overflow(cell->as.integer, step->step, &number)) {
-            return false;
+    gn_undo *undo = fold->undo + fold->undo_count;
+    for (; step < end; step++) {
+        int64_t number;
+        gn_entity *entity = opened[step->entity];
+        if (entity == NULL) {
+            break;
         }
-    } else {
-        if (!plain_second(work, step, &number)) {
-            return false;
+        gn_cell *cell = (gn_cell *)(void *)((uint8_t *)entity->body.as.object + step->cell_at);
+        if (step->code == GN_STEP_INC) {
+            if (cell->kind != GN_INTEGER || __builtin_add_overflow(cell->as.integer, step->by, &number)) {
+                break;
+            }
+        } else {
+            int64_t second;
+            if (cell->kind != GN_SECOND || !plain_second(work, step, &second)) {
+                break;
+            }
+            if (step->code == GN_STEP_MAX ? second <= cell->as.integer : second >= cell->as.integer) {
+                continue;
+            }
+            number = second;
         }
-        if (step->code == GN_MAX ? number <= cell->as.integer : number >= cell->as.integer) {
-            return true;
-        }
+        *undo++ = (gn_undo){.place = cell, .old = *cell, .entity = entity};
+        entity->touches++;
+        cell->as.integer = number;
     }
-    return gn_state_put_number(work->fold, entity, cell, number); /* false: on the long way memory ends again */
-}
-
-/* ---- the long way ---- */
-
-/* The operation's place and value; *reason says what is missing for one. */
-static int operation_parts(gn_work *work, const gn_operation *operation, gn_name *fields, gn_path *path,
-                           gn_name *value, uint32_t *reason)
-{
-    int status = operation_path(work, operation, fields, path, reason);
-    if (status != GN_OK || *reason == GN_MISSING_FIELD) {
-        return status;
-    }
-    *value = operation->literal;
-    if (operation->value_kind == GN_VALUE_REFERENCE) {
-        if (!gn_reference_text(work, &operation->reference, value)) {
-            return GN_NO_MEMORY;
-        }
-        *reason = value->size == 0 ? GN_MISSING_FIELD : *reason;
-    }
-    return GN_OK;
+    fold->undo_count = (uint32_t)(undo - fold->undo);
+    return step;
 }
 
 /* ---- units ---- */
@@ -156,7 +135,7 @@ static int skip_unit(gn_work *work, const attempt *unit, uint32_t reason)
 }
 
 /* Duplicate check and `into`. *ended: the unit is over, and counted. */
-static inline int run_into(gn_work *work, const gn_rule *rule, const gn_lookup *lookup, bool *ended)
+static GN_NO_INLINE int run_into(gn_work *work, const gn_rule *rule, const gn_lookup *lookup, bool *ended)
 {
     gn_fold *fold = work->fold;
     const gn_name none = {NULL, 0};
@@ -184,7 +163,7 @@ static GN_COLD int run_operation(gn_work *work, attempt *unit, const gn_operatio
     gn_path path;
     gn_name value = {NULL, 0};
     uint32_t reason = GN_NO_REASON;
-    int status = operation_parts(work, operation, fields, &path, &value, &reason);
+    int status = gn_operation_parts(work, operation, fields, &path, &value, &reason);
     if (status == GN_OK && reason == GN_NO_REASON) {
         status = gn_apply(work->fold, &path, operation->code, value, false, &reason);
     }
@@ -207,96 +186,97 @@ static GN_COLD int run_operation(gn_work *work, attempt *unit, const gn_operatio
     return skip_unit(work, unit, reason);
 }
 
-static inline void count_applied(gn_work *work, uint32_t undo_count)
+static inline void count_applied(gn_work *work)
 {
-    gn_state_settle(work->fold, undo_count);
     work->receipt->units_in++;
     work->receipt->applied++;
 }
 
-/* The operations from one on that did not go the short way. */
-static GN_NO_INLINE int run_rest(gn_work *work, const gn_rule *rule, const gn_step *step, gn_entity *const *entities,
+/* The operations of a unit from one on that did not go the short way. */
+static GN_NO_INLINE int run_rest(gn_work *work, const gn_unit *at, const gn_step *step, gn_entity **opened,
                                  attempt unit)
 {
+    gn_fold *fold = work->fold;
+    const gn_rule *rule = at->rule;
     const gn_step *const end = rule->steps + rule->operation_count;
-    bool ended = false;
-    for (; step < end; step++) {
-        if (run_step(work, step, entities)) {
-            unit.applied++;
-            continue;
-        }
+    while (step < end) {
+        bool ended = false;
         int status = run_operation(work, &unit, step->operation, &ended);
         if (status != GN_OK || ended) {
             return status;
         }
+        if (!open_singles(fold, opened) || !open_entities(fold, rule, at->lookups, opened)) {
+            return GN_NO_MEMORY;
+        }
+        const gn_step *const first = step + 1;
+        step = run_steps(work, fold, first, end, opened);
+        unit.applied += (uint32_t)(step - first);
     }
     if (unit.applied == 0) {
         return skip_unit(work, &unit, unit.first_reason == GN_NO_REASON ? GN_NO_RULE : unit.first_reason);
     }
-    count_applied(work, unit.undo_count);
+    gn_state_settle(fold, unit.undo_count);
+    count_applied(work);
     work->receipt->optional_skipped += unit.optional;
     return GN_OK;
 }
 
-int gn_unit_run(gn_work *work, const gn_rule *rule)
+/* Nearly all units need no more than this: texts, which may have to be settled, are only written the long way. */
+static GN_INLINE int run_unit(gn_work *work, gn_fold *fold, const gn_unit *unit, gn_entity **opened)
 {
-    gn_fold *fold = work->fold;
-    gn_lookup own[GN_RULE_ENTITIES + 1];
-    gn_entity *entities[GN_RULE_ENTITIES];
-    gn_lookup *lookups = own;
-    if (work->lookups != NULL) {
-        lookups = work->lookup_next;
-        work->lookup_next += rule->lookup_count;
-    } else if (!gn_lookup_unit(work, rule, own)) {
-        return GN_NO_MEMORY;
-    }
+    const gn_rule *rule = unit->rule;
     const uint32_t undo_count = fold->undo_count;
-    const size_t lines = fold->lines.size;
-    uint32_t applied = 0;
     fold->unit++;
     if (rule->into != GN_NONE) {
         bool ended;
-        int status = run_into(work, rule, &lookups[rule->entity_count], &ended);
+        int status = run_into(work, rule, &unit->lookups[rule->entity_count], &ended);
         if (status != GN_OK || ended) {
             return status;
         }
-        applied = 1;
     }
-    find_entities(lookups, rule->entity_count, entities);
-    const gn_step *const steps = rule->steps, *const end = steps + rule->operation_count, *step = steps;
-    while (step < end && run_step(work, step, entities)) {
-        step++;
-    }
-    applied += (uint32_t)(step - steps);
-    if (step < end || applied == 0) {
-        return run_rest(work, rule, step, entities,
-                        (attempt){.undo_count = undo_count, .lines = lines, .applied = applied});
-    }
-    count_applied(work, undo_count);
-    return GN_OK;
-}
-
-int gn_unit_need(gn_work *work, const gn_rule *rule)
-{
-    gn_name fields[GN_NAME_SEGMENTS_MAX];
-    gn_lookup lookups[GN_RULE_ENTITIES + 1];
-    if (!gn_lookup_unit(work, rule, lookups)) {
+    if (!open_entities(fold, rule, unit->lookups, opened)) {
         return GN_NO_MEMORY;
     }
-    const gn_name into = lookups[rule->entity_count].key;
-    int status = rule->into == GN_NONE || into.bytes == NULL
-                     ? GN_OK
-                     : work->need(work->fold, work->need_context, rule->into, into);
-    for (uint32_t i = 0; status == GN_OK && i < rule->operation_count; i++) {
-        const gn_operation *operation = &rule->operations[i];
-        gn_path path;
-        gn_name value = {NULL, 0};
-        uint32_t reason = GN_NO_REASON;
-        status = operation_parts(work, operation, fields, &path, &value, &reason);
-        if (status == GN_OK && reason == GN_NO_REASON && !path.is_at &&
-            !work->fold->program.documents[path.document].is_record) {
-            status = work->need(work->fold, work->need_context, path.document, path.key);
-        }
+    const gn_step *const end = rule->steps + rule->operation_count;
+    const gn_step *const step = run_steps(work, fold, rule->steps, end, opened);
+    if (step == end && (step > rule->steps || rule->into != GN_NONE)) {
+        count_applied(work);
+        return GN_OK;
+    }
+    const uint32_t applied = (uint32_t)(step - rule->steps) + (rule->into != GN_NONE);
+    int status = run_rest(work, unit, step, opened,
+                          (attempt){.undo_count = undo_count, .lines = fold->lines.size, .applied = applied});
+    return status == GN_OK && !open_singles(fold, opened) ? GN_NO_MEMORY : status;
+}
+
+/* The units of a fallback delta. */
+static int skip_all(gn_work *work)
+{
+    int status = GN_OK;
+    for (const gn_unit *unit = work->units; status == GN_OK && unit < work->units_end; unit++) {
+        work->unit = unit;
+        status = gn_work_skip(work, GN_FALLBACK, (gn_name){NULL, 0});
     }
     return status;
+}
+
+int gn_units_run(gn_work *work)
+{
+    gn_fold *fold = work->fold;
+    gn_entity *opened[GN_STEP_NUMBERS];
+    if (work->is_fallback) {
+        return skip_all(work);
+    }
+    if (!open_singles(fold, opened)) {
+        return GN_NO_MEMORY;
+    }
+    for (const gn_unit *unit = work->units; unit < work->units_end; unit++) {
+        work->unit = unit;
+        int status = unit->slots != NULL ? run_unit(work, fold, unit, opened)
+                                         : gn_work_skip(work, GN_NOT_ITERABLE, (gn_name){NULL, 0});
+        if (status != GN_OK) {
+            return status;
+        }
+    }
+    return GN_OK;
 }

@@ -1,9 +1,20 @@
-/* What the units of a delta share: templates (template.c), keys named ahead (lookup.c), one unit (unit.c), rules over
- * items (items.c), its own `ops` (ops.c), receipts (receipt.c). */
+/* What the units of a delta share: templates (template.c), units found ahead (units.c), one unit (unit.c), where its
+ * operations lead (path.c), all of a delta (items.c), its own `ops` (ops.c), receipts (receipt.c). */
 #ifndef GN_UNIT_H
 #define GN_UNIT_H
 
 #include "state.h"
+
+/* An item that a rule takes. */
+typedef struct gn_unit {
+    const gn_rule *rule;    /* NULL: one of the delta's own `ops` */
+    const gn_span *slots;   /* of the item, behind its value and its key; NULL: it is skipped, whatever it holds */
+    gn_lookup *lookups;     /* rule->lookup_count of them */
+    uint32_t item;
+} gn_unit;
+
+/* Units that are found before they run; those of a larger delta come a part at a time. */
+#define GN_UNITS_MAX 12u
 
 /* One delta being folded, or only asked which entities it may touch (need set). */
 typedef struct gn_work {
@@ -14,18 +25,19 @@ typedef struct gn_work {
     gn_receipt *receipt;
     gn_need need;
     void *need_context;
-    const uint8_t *text;                /* that the event's offsets are into */
-    gn_lookup *lookups;                 /* of its units, one behind the other; NULL: each unit's when it comes */
-    gn_lookup *lookup_next;             /* of the unit that runs next */
-    uint32_t lookup_count;
-    gn_name own_names[GN_REF_COUNT];    /* @frame, @utc, @stream, @id as JSON text, once asked for */
+    const uint8_t *text;    /* that the event's offsets are into */
+    gn_name *own_names;     /* @frame, @utc, @stream, @id as JSON text, once asked for; NULL: none was */
     bool is_fallback;
-    /* the item at hand */
-    uint32_t source;                    /* enum gn_source */
-    uint32_t source_index;
-    uint32_t item;
-    const gn_span *spans;               /* its value, key and slots; NULL: it is the delta itself */
-    const gn_span *slots;
+    bool is_matched;        /* by a rule over the delta itself */
+    uint32_t source;        /* enum gn_source */
+    const gn_unit *unit;    /* the one at hand */
+    gn_unit other;          /* which is this where it is none of those found */
+    const gn_rule *rule_next;   /* where the units begin that are not found yet: a rule, and an item of its source */
+    uint32_t item_next;
+    gn_unit *units_end;     /* those in front of it are found, and run next */
+    gn_lookup *lookups_end;
+    gn_unit units[GN_UNITS_MAX];
+    gn_lookup lookups[GN_UNITS_MAX * (GN_RULE_ENTITIES + 1)];
 } gn_work;
 
 static inline gn_name gn_span_name(const gn_work *work, gn_span span)
@@ -33,29 +45,33 @@ static inline gn_name gn_span_name(const gn_work *work, gn_span span)
     return (gn_name){span.size == 0 ? NULL : work->delta.body + span.at, span.size};
 }
 
-/* Does the rule's `when` take the item at hand? */
-static inline bool gn_work_picks(const gn_work *work, const gn_rule *rule)
+/* A field of the item at hand. */
+static inline gn_name gn_work_field(const gn_work *work, uint32_t slot)
 {
-    return !rule->has_when || gn_name_equal(gn_span_name(work, work->slots[rule->when_slot]), rule->when_literal);
+    return gn_span_name(work, work->unit->slots[slot]);
 }
 
-/* Make an item the one at hand; items NULL: the delta itself. */
-static inline void gn_work_take(gn_work *work, const gn_items *items, uint32_t index)
+/* Make the one at hand another unit than those found. */
+static inline void gn_work_take(gn_work *work, const gn_rule *rule, const gn_span *slots, uint32_t item)
 {
-    work->item = index;
-    work->spans = items == NULL ? NULL : items->spans + (size_t)index * items->stride;
-    work->slots = items == NULL ? work->delta.slots : work->spans + 2;
+    work->other = (gn_unit){.rule = rule, .slots = slots, .item = item};
+    work->unit = &work->other;
 }
 
 /* The item at hand, and its key with the quotes around it; without bytes where it is no object's member. */
 static inline gn_name gn_work_value(const gn_work *work)
 {
-    return work->spans == NULL ? (gn_name){work->delta.body, work->event->body_size}
-                               : gn_span_name(work, work->spans[0]);
+    return work->unit->rule->source == GN_NONE ? (gn_name){work->delta.body, work->event->body_size}
+                                               : gn_span_name(work, work->unit->slots[-2]);
 }
 static inline gn_name gn_work_key(const gn_work *work)
 {
-    return work->spans == NULL ? (gn_name){NULL, 0} : gn_span_name(work, work->spans[1]);
+    return work->unit->rule->source == GN_NONE ? (gn_name){NULL, 0} : gn_span_name(work, work->unit->slots[-1]);
+}
+/* The slots of an item, behind its value and its key. */
+static inline const gn_span *gn_item_slots(const gn_items *items, uint32_t index)
+{
+    return items->spans + (size_t)index * items->stride + 2;
 }
 
 /* Note a unit, or an op? of one, that did not apply. operation may be empty. */
@@ -78,7 +94,7 @@ static inline bool gn_reference_text(gn_work *work, const gn_reference *referenc
 {
     uint32_t at = 0;
     for (; at < reference->count && reference->alternatives[at].kind == GN_REF_FIELD; at++) {
-        *text = gn_span_name(work, work->slots[reference->alternatives[at].slot]);
+        *text = gn_work_field(work, reference->alternatives[at].slot);
         if (gn_is_present(*text)) {
             return true;
         }
@@ -94,17 +110,26 @@ bool gn_key_text(gn_work *work, const gn_rule *rule, gn_name *key, bool *missing
 /* A string's content: the text between its quotes, unescaped. False when memory ends. */
 bool gn_work_unquote(gn_work *work, gn_name text, gn_name *plain);
 
-/* lookup.c. The lookups of one unit, rule->lookup_count of them; false when memory ends. */
-bool gn_lookup_unit(gn_work *work, const gn_rule *rule, gn_lookup *lookups);
-/* Those of all the delta's units, in the event's arena, and their slots asked for; none where they are very many. */
-bool gn_lookup_delta(gn_work *work);
+/* units.c. Find the units that run next, and ask for the slots that they look up. False when memory ends. */
+bool gn_units_find(gn_work *work);
 /* The slots have come: ask for the entities. */
-void gn_lookup_prefetch(gn_work *work);
+void gn_units_prefetch(gn_work *work);
+/* Have all been found? */
+static inline bool gn_units_are_all(const gn_work *work)
+{
+    const gn_program *program = &work->fold->program;
+    return work->rule_next == program->rules + program->rule_count;
+}
 
-/* unit.c. The item at hand under one rule. */
-int gn_unit_run(gn_work *work, const gn_rule *rule);
-/* Call work->need for each entity that it may touch. */
-int gn_unit_need(gn_work *work, const gn_rule *rule);
+/* unit.c. Run the units that were found. */
+int gn_units_run(gn_work *work);
+
+/* path.c. An operation's place and value; *reason says what is missing for one. There is room for
+ * GN_NAME_SEGMENTS_MAX fields. */
+int gn_operation_parts(gn_work *work, const gn_operation *operation, gn_name *fields, gn_path *path, gn_name *value,
+                       uint32_t *reason);
+/* Call work->need for each entity that the units found may touch. */
+int gn_units_need(gn_work *work);
 
 /* An operation's name, as rules and deltas write it. */
 gn_name gn_operation_name(uint32_t code);

@@ -1,0 +1,173 @@
+/* The units of a delta, found before they run: which items each rule takes, and which entities they look up, follows
+ * from the delta alone.
+ *
+ *   units     [rule 0, item 0] [rule 0, item 1] [rule 1, item 0] ...                in the order they run
+ *   lookups   [entities of its operations | into] [entities ...     | into] ...     of each unit
+ *
+ * First every key is hashed and the place of its slot asked for; then, when the slots have come, the entities are.
+ * By the time a unit runs, what it touches lies in the caches. */
+#include "unit.h"
+
+/* ---- keys ---- */
+
+/* The key that a reference gives, when its first field that is present is a plain string or a number. */
+static bool plain_key(const gn_work *work, const gn_reference *reference, gn_name *key)
+{
+    for (uint32_t i = 0; i < reference->count && reference->alternatives[i].kind == GN_REF_FIELD; i++) {
+        const gn_span span = work->unit->slots[reference->alternatives[i].slot];
+        const uint8_t *bytes = work->delta.body + span.at;
+        if (span.is_plain && span.size > 2) {
+            *key = (gn_name){bytes + 1, span.size - 2};
+            return true;
+        }
+        *key = (gn_name){bytes, span.size};
+        if (gn_is_present(*key)) {
+            return (uint8_t)(*bytes - '0') < 10;
+        }
+    }
+    return false;
+}
+
+/* Name any key; its bytes are NULL where it names no entity. False when memory ends. A key found in a document with a
+ * root may not be `@`, which only the rules can write out. */
+static GN_NO_INLINE bool name_key(gn_work *work, const gn_rule_entity *entity, gn_lookup *lookup)
+{
+    bool missing = false;
+    gn_name *key = &lookup->key;
+    if (entity->reference == NULL) {
+        if (!gn_key_text(work, work->unit->rule, key, &missing)) {
+            return false;
+        }
+    } else if (!plain_key(work, entity->reference, key)) {
+        if (!gn_reference_text(work, entity->reference, key) || !gn_plain_text(work, *key, key, &missing)) {
+            return false;
+        }
+    }
+    lookup->is_at = !missing && key->size == 1 && key->bytes[0] == '@' && entity->document->has_root;
+    if (missing || lookup->is_at) {
+        *key = (gn_name){NULL, 0};
+    }
+    return true;
+}
+
+/* One key, named, hashed, its slot asked for; most are a string of some length in the field that comes first. */
+static GN_INLINE bool look_up(gn_work *work, const gn_rule_entity *entity, const gn_span *slots, gn_lookup *lookup)
+{
+    gn_span span = {0};
+    if (entity->slot != GN_NONE) {
+        span = slots[entity->slot];
+    }
+    lookup->document = entity->document;
+    lookup->key = (gn_name){work->delta.body + span.at + 1, span.size - 2};
+    if (!span.is_plain || span.size <= 3) {
+        if (!name_key(work, entity, lookup)) {
+            return false;
+        }
+        if (lookup->key.bytes == NULL) {
+            return true;
+        }
+    }
+    lookup->hash = gn_hash(&work->fold->hash_keys, lookup->key);
+    gn_state_prefetch(lookup->document, lookup->hash);
+    return true;
+}
+
+/* ---- units ---- */
+
+/* Does the rule's `when` take an item? A source notes it if all its rules have one. */
+static bool picks(const gn_work *work, const gn_rule *rule, const gn_span *slots)
+{
+    return gn_name_equal(gn_span_name(work, slots[rule->when_slot]), rule->when_literal);
+}
+static bool picks_of(const gn_work *work, const gn_rule *rule, const gn_items *items, uint32_t at)
+{
+    const bool is_picked = picks(work, rule, gn_item_slots(items, at));
+    if (items->matched != NULL) {
+        items->matched[at] |= is_picked;
+    }
+    return is_picked;
+}
+
+/* Units of a rule from work->item_next on, until there is no room for more of them. */
+static GN_INLINE gn_unit *add_items(gn_work *work, const gn_rule *rule, const gn_items *items, gn_unit *unit)
+{
+    const gn_unit *const end = work->units + GN_UNITS_MAX;
+    uint32_t at = work->item_next;
+    const gn_span *spans = items->spans + (size_t)at * items->stride;
+    for (; at < items->count && unit < end; at++, spans += items->stride) {
+        if (!rule->has_when || picks_of(work, rule, items, at)) {
+            *unit++ = (gn_unit){.rule = rule, .slots = spans + 2, .item = at};
+        }
+    }
+    work->item_next = at;
+    return unit;
+}
+
+/* The delta itself as the item of a rule. */
+static GN_INLINE gn_unit *add_delta(gn_work *work, const gn_rule *rule, gn_unit *unit)
+{
+    if (work->is_fallback || (rule->has_when && !picks(work, rule, work->delta.slots))) {
+        return unit;
+    }
+    work->is_matched = true;
+    *unit++ = (gn_unit){.rule = rule, .slots = work->delta.slots};
+    return unit;
+}
+
+/* A source without items, which may hold something else: that is a unit to be skipped. */
+static gn_unit *add_no_items(const gn_work *work, const gn_rule *rule, const gn_items *items, gn_unit *unit)
+{
+    if (items->whole.size > 0 && !items->iterable && work->delta.body[items->whole.at] != 'n') {
+        *unit++ = (gn_unit){.rule = rule};
+    }
+    return unit;
+}
+
+static GN_INLINE void find_units(gn_work *work)
+{
+    const gn_program *program = &work->fold->program;
+    const gn_rule *rule = work->rule_next, *const rules_end = program->rules + program->rule_count;
+    gn_unit *unit = work->units;
+    for (; rule < rules_end && unit < work->units + GN_UNITS_MAX; rule++) {
+        const gn_items *items = rule->source == GN_NONE ? NULL : &work->delta.items[rule->source];
+        if (items == NULL) {
+            unit = add_delta(work, rule, unit);
+        } else if (items->count == 0) {
+            unit = add_no_items(work, rule, items, unit);
+        } else {
+            unit = add_items(work, rule, items, unit);
+            if (work->item_next < items->count) {
+                break;
+            }
+            work->item_next = 0;
+        }
+    }
+    work->rule_next = rule;
+    work->units_end = unit;
+}
+
+bool gn_units_find(gn_work *work)
+{
+    gn_lookup *lookup = work->lookups;
+    find_units(work);
+    for (gn_unit *unit = work->units; unit < work->units_end; unit++) {
+        const gn_rule_entity *entity = unit->rule->entities;
+        const gn_rule_entity *const end = unit->slots == NULL ? entity : entity + unit->rule->lookup_count;
+        work->unit = unit;
+        unit->lookups = lookup;
+        for (; entity < end; entity++) {
+            if (!look_up(work, entity, unit->slots, lookup++)) {
+                return false;
+            }
+        }
+    }
+    work->lookups_end = lookup;
+    return true;
+}
+
+void gn_units_prefetch(gn_work *work)
+{
+    for (gn_lookup *lookup = work->lookups; lookup < work->lookups_end; lookup++) {
+        lookup->entity = lookup->key.bytes == NULL ? NULL : gn_state_prefetch_entity(lookup->document, lookup->hash);
+    }
+}
