@@ -258,12 +258,3 @@ int gn_write(gn_fold *fold, const gn_path *path, gn_name value, uint32_t *reason
     int status = gn_find_place(fold, path, fold->program.documents[path->document].single, &at, reason);
     return status != GN_OK || *reason != GN_NO_REASON ? status : gn_put(fold, path, &at, value);
 }
-
-int gn_insert(gn_fold *fold, gn_entity *entity, gn_name body)
-{
-    gn_document *document = &fold->program.documents[entity->document];
-    assert(entity->body.kind == GN_ABSENT && body.size > 0);
-    bool done = (entity->run == fold->run || gn_state_touch(fold, entity)) &&
-                gn_state_save(fold, entity, &entity->body) && gn_pack_body(fold, document, body, &entity->body);
-    return done ? GN_OK : GN_NO_MEMORY;
-}

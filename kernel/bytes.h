@@ -2,9 +2,7 @@
 #ifndef GN_BYTES_H
 #define GN_BYTES_H
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <string.h>
+#include "kernel.h"
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -37,23 +35,38 @@ static inline bool gn_same_bytes(const uint8_t *a, const uint8_t *b, uint32_t si
     const gn_short left = gn_short_of(a, size), right = gn_short_of(b, size);
     return ((left.first ^ right.first) | (left.middle ^ right.middle) | (left.last ^ right.last)) == 0;
 }
-/* memcpy for the short: two words that overlap where there are fewer. */
-static inline void gn_copy_short(uint8_t *to, const uint8_t *from, uint32_t size)
+/* 4 to 16 bytes are copied as two words, from the front and from the end, which may overlap; others by a call. */
+static inline bool gn_is_two_words(uint32_t size)
 {
-    uint64_t words[2];
-    uint32_t halves[2];
-    if (size - 8 <= 8) {
-        memcpy(&words[0], from, 8);
-        memcpy(&words[1], from + size - 8, 8);
-        memcpy(to, &words[0], 8);
-        memcpy(to + size - 8, &words[1], 8);
-    } else if (size - 4 < 4) {
-        memcpy(&halves[0], from, 4);
-        memcpy(&halves[1], from + size - 4, 4);
-        memcpy(to, &halves[0], 4);
-        memcpy(to + size - 4, &halves[1], 4);
-    } else if (size > 0) {
-        memcpy(to, from, size);
+    return size - 4 <= 12;
+}
+static inline void gn_copy_bytes(uint8_t *to, const uint8_t *from, uint32_t size)
+{
+    if (!gn_is_two_words(size)) {
+        if (size > 0) {
+            memcpy(to, from, size);
+        }
+    } else if (size >= 8) {
+        uint64_t front, back;
+        memcpy(&front, from, 8);
+        memcpy(&back, from + size - 8, 8);
+        memcpy(to, &front, 8);
+        memcpy(to + size - 8, &back, 8);
+    } else {
+        uint32_t front, back;
+        memcpy(&front, from, 4);
+        memcpy(&back, from + size - 4, 4);
+        memcpy(to, &front, 4);
+        memcpy(to + size - 4, &back, 4);
+    }
+}
+/* Have the memory of a text on its way before it is read; the machine goes on by itself. */
+#define GN_TEXT_AHEAD 1024u
+static inline void gn_ask_for_text(const uint8_t *text, uint32_t size)
+{
+    const uint8_t *const end = text + (size < GN_TEXT_AHEAD ? size : GN_TEXT_AHEAD);
+    for (; text < end; text += GN_LINE_SIZE) {
+        __builtin_prefetch(text);
     }
 }
 /* Which of 32 bytes are equal, a bit each; those of the upper half only if `mask` has any. */

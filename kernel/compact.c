@@ -82,7 +82,7 @@ static bool move_document(gn_fold *fold, gn_fold *to, const gn_document *documen
     *copy = *document;
     copy->table = NULL;
     copy->entities = NULL;
-    copy->bucket_count = copy->entity_count = copy->entity_room = 0;
+    copy->bucket_count = copy->entity_count = copy->entity_room = copy->entity_limit = 0;
     if (document->single != NULL) {
         copy->single = move_entity(fold, to, document, document->single);
         if (copy->single == NULL) {

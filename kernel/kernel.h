@@ -62,16 +62,22 @@ static inline size_t gn_room(const gn_arena *arena, size_t before)
     const size_t left = (size_t)(arena->end - arena->next);
     return left < before ? 0 : left - before;
 }
+/* Nearly every allocation: *place in the first block. False: nothing was done, gn_alloc_slow may find room. */
+static inline bool gn_alloc_quick(gn_arena *arena, size_t size, size_t alignment, uint8_t **place)
+{
+    const size_t before = gn_misfit(arena->next, alignment), taken = size | (size == 0);
+    const bool fits = arena->fail_at == 0 && taken <= gn_room(arena, before);
+    if (fits) {
+        *place = arena->next + before;
+        arena->next = *place + taken;
+    }
+    return fits;
+}
 void *gn_alloc_slow(gn_arena *arena, size_t size, size_t alignment);
 static inline void *gn_alloc_aligned(gn_arena *arena, size_t size, size_t alignment)
 {
-    const size_t before = gn_misfit(arena->next, alignment), taken = size | (size == 0);
-    if (arena->fail_at == 0 && taken <= gn_room(arena, before)) {
-        uint8_t *place = arena->next + before;
-        arena->next = place + taken;
-        return place;
-    }
-    return gn_alloc_slow(arena, size, alignment);
+    uint8_t *place;
+    return gn_alloc_quick(arena, size, alignment, &place) ? place : gn_alloc_slow(arena, size, alignment);
 }
 /* Not cleared, at a multiple of 16 (cells and 128-bit totals); NULL past the bound. A size of 0 counts as 1. */
 static inline void *gn_alloc(gn_arena *arena, size_t size)

@@ -139,10 +139,16 @@ static inline uint32_t pack(gn_packed_keys *all, gn_name body, uint8_t *const st
         }
         *to++ = key->byte;
         at += key->size;
-        const size_t size = key->opens_string ? copy_string(to, at, end) : copy_value(to, at, end);
-        at += size + key->opens_string; /* the string's closing quote */
-        to += size;
         likely = key + 1;
+        if (key->opens_string) {
+            const size_t size = copy_string(to, at, end);
+            at += size + 1;
+            to += size;
+        } else {
+            const size_t size = copy_value(to, at, end);
+            at += size;
+            to += size;
+        }
     }
     return (uint32_t)(to - start);
 }
@@ -158,7 +164,7 @@ static GN_NO_INLINE bool keep_whole(gn_fold *fold, gn_name body, gn_cell *cell)
     return true;
 }
 
-bool gn_pack_body(gn_fold *fold, gn_document *document, gn_name body, gn_cell *cell)
+static GN_INLINE bool pack_body(gn_fold *fold, gn_document *document, gn_name body, gn_cell *cell)
 {
     const bool packs = document->packed_keys != NULL || (document->slots.count == 0 && document->term_count == 0);
     if (!packs || body.size <= 2 || body.bytes[0] != '{') {
@@ -176,6 +182,20 @@ bool gn_pack_body(gn_fold *fold, gn_document *document, gn_name body, gn_cell *c
     gn_alloc_trim(&fold->state, bytes, room, size);
     *cell = (gn_cell){.as.text = bytes, .size = size, .kind = GN_PACKED};
     return true;
+}
+
+bool gn_pack_body(gn_fold *fold, gn_document *document, gn_name body, gn_cell *cell)
+{
+    return pack_body(fold, document, body, cell);
+}
+
+int gn_insert(gn_fold *fold, gn_entity *entity, gn_name body)
+{
+    gn_document *document = &fold->program.documents[entity->document];
+    assert(entity->body.kind == GN_ABSENT && body.size > 0);
+    const bool done = (entity->run == fold->run || gn_state_touch(fold, entity)) &&
+                      gn_state_save(fold, entity, &entity->body) && pack_body(fold, document, body, &entity->body);
+    return done ? GN_OK : GN_NO_MEMORY;
 }
 
 /* The first byte that stands for a key. */

@@ -210,6 +210,7 @@ typedef struct gn_document {
     gn_entity **entities;   /* the same in the order they came */
     uint32_t entity_count;
     uint32_t entity_room;
+    uint32_t entity_limit;  /* as many as there may be before the table or the list grows */
     gn_packed_keys *packed_keys;    /* NULL: none yet */
     gn_listing listing;     /* the same in the order of keys */
 } gn_document;

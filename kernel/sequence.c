@@ -135,17 +135,6 @@ static bool precedes(sequencer *all, uint32_t a, uint32_t b)
 
 #define DIGIT_BITS_MAX 8u
 
-static uint64_t span_of(const gn_turn *turns, uint32_t count, uint64_t *first)
-{
-    uint64_t last = 0;
-    *first = UINT64_MAX;
-    for (uint32_t i = 0; i < count; i++) {
-        *first = turns[i].time < *first ? turns[i].time : *first;
-        last = turns[i].time > last ? turns[i].time : last;
-    }
-    return last - *first;
-}
-
 /* Count the times in seconds from the first on; false when not all are whole seconds. */
 static bool count_seconds(const gn_turn *turns, gn_turn *to, uint32_t count, uint64_t first)
 {
@@ -178,11 +167,10 @@ static void sort_digit(const gn_turn *turns, gn_turn *to, uint32_t count, uint32
     }
 }
 
-/* Sort turns with as much room beside them; returns which of the two holds the result, its times counted from the
- * first. Whole seconds have 20 bits fewer to sort by than their microseconds, and nearly always all are whole. */
-static gn_turn *sort_times(gn_turn *turns, gn_turn *beside, uint32_t count)
+/* Sort turns of times from `first` on with as much room beside them; returns which of the two holds the result, its
+ * times counted from the first. Whole seconds have 20 bits fewer to sort by, and nearly always all are whole. */
+static gn_turn *sort_times(gn_turn *turns, gn_turn *beside, uint32_t count, uint64_t first, uint64_t span)
 {
-    uint64_t first, span = count == 0 ? 0 : span_of(turns, count, &first);
     gn_turn *from = turns, *to = beside;
     if (span > 0 && count_seconds(turns, beside, count, first)) {
         span /= SECOND_US;
@@ -265,14 +253,18 @@ static bool is_absorb(const uint8_t *text, const gn_event *event)
 /* Order the events that were absorbed, or those that were not; returns behind the last. */
 static uint32_t *put_sorted(sequencer *all, bool absorbed, gn_turn *turns, uint32_t *order)
 {
+    uint64_t first = UINT64_MAX, last = 0;
     uint32_t count = 0;
     for (uint32_t i = 0; i < all->count; i++) {
         if (is_absorb(all->text, &all->events[i]) == absorbed) {
-            turns[count++] = (gn_turn){(uint64_t)all->events[i].utc_us ^ (uint64_t)1 << 63, i};
+            const uint64_t time = (uint64_t)all->events[i].utc_us ^ (uint64_t)1 << 63;
+            turns[count++] = (gn_turn){time, i};
+            first = time < first ? time : first;
+            last = time > last ? time : last;
         }
     }
     gn_turn *beside = turns + all->count;
-    const gn_turn *sorted = sort_times(turns, beside, count);
+    const gn_turn *sorted = sort_times(turns, beside, count, first, count == 0 ? 0 : last - first);
     uint32_t *room = (uint32_t *)(void *)(sorted == turns ? beside : turns);
     for (uint32_t i = 0; i < count; i++) {
         order[i] = sorted[i].index;

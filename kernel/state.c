@@ -70,6 +70,12 @@ static inline void put(place to, gn_entity *entity, uint64_t hash)
     to.bucket->entities[to.slot] = entity;
 }
 
+/* As many entities as the table may hold. */
+static inline uint32_t slots_used_max(const gn_document *document)
+{
+    return document->bucket_count / 4 * (GN_BUCKET_SLOTS * 13 / 4);
+}
+
 /* A table of twice the size. */
 static bool grow_table(gn_fold *fold, gn_document *document)
 {
@@ -143,29 +149,38 @@ gn_object *gn_entity_object(gn_entity *entity)
     return (gn_object *)(void *)((uint8_t *)entity + object_at(entity->key_size));
 }
 
-static inline gn_entity *new_entity(gn_fold *fold, const gn_document *document, uint32_t index, gn_name key)
+static inline void fill_entity(gn_entity *entity, uint32_t index, gn_name key)
 {
-    const size_t size = gn_entity_size(document, key.size);
-    gn_entity *entity = gn_alloc_aligned(&fold->state, size, document->slots.count == 0 ? 8 : GN_LINE_SIZE);
-    if (entity == NULL) {
-        return NULL;
-    }
     *entity = (gn_entity){.key_size = key.size, .document = (uint16_t)index, .index = GN_NONE};
-    gn_copy_short(entity->key, key.bytes, key.size);
-    return entity;
+    gn_copy_bytes(entity->key, key.bytes, key.size);
 }
 
 gn_entity *gn_state_new(gn_fold *fold, const gn_document *document, uint32_t index, gn_name key)
 {
-    return new_entity(fold, document, index, key);
+    const size_t size = gn_entity_size(document, key.size);
+    gn_entity *entity = gn_alloc_aligned(&fold->state, size, document->slots.count == 0 ? 8 : GN_LINE_SIZE);
+    if (entity != NULL) {
+        fill_entity(entity, index, key);
+    }
+    return entity;
+}
+
+static GN_NO_INLINE bool grow(gn_fold *fold, gn_document *document)
+{
+    const uint32_t count = document->entity_count;
+    if ((count >= slots_used_max(document) && !grow_table(fold, document)) ||
+        (count >= document->entity_room && !grow_list(fold, document))) {
+        return false;
+    }
+    const uint32_t used_max = slots_used_max(document);
+    document->entity_limit = used_max < document->entity_room ? used_max : document->entity_room;
+    return true;
 }
 
 /* Room for one more, in the table and in the list. */
 static inline bool reserve(gn_fold *fold, gn_document *document)
 {
-    const uint32_t slots_used_max = document->bucket_count / 4 * (GN_BUCKET_SLOTS * 13 / 4);
-    return (document->entity_count < slots_used_max || grow_table(fold, document)) &&
-           (document->entity_count < document->entity_room || grow_list(fold, document));
+    return document->entity_count < document->entity_limit || grow(fold, document);
 }
 
 static inline void enter(gn_document *document, place to, gn_entity *entity, uint64_t hash)
@@ -184,7 +199,7 @@ bool gn_state_add(gn_fold *fold, gn_document *document, gn_entity *entity, uint6
     return true;
 }
 
-gn_entity *gn_state_make(gn_fold *fold, uint32_t index, gn_name key, uint64_t hash)
+static GN_NO_INLINE gn_entity *make_slowly(gn_fold *fold, uint32_t index, gn_name key, uint64_t hash)
 {
     gn_document *document = &fold->program.documents[index];
     if (!reserve(fold, document)) {
@@ -193,11 +208,36 @@ gn_entity *gn_state_make(gn_fold *fold, uint32_t index, gn_name key, uint64_t ha
     const place at = find_place(document, hash, key);
     gn_entity *entity = at.bucket->entities[at.slot];
     if (entity == NULL) {
-        entity = new_entity(fold, document, index, key);
+        entity = gn_state_new(fold, document, index, key);
         if (entity != NULL) {
             enter(document, at, entity, hash);
         }
     }
+    return entity;
+}
+
+/* Nearly always the key is new, short, and in a document without slots: then no other function is called. */
+gn_entity *gn_state_make(gn_fold *fold, uint32_t index, gn_name key, uint64_t hash)
+{
+    gn_document *document = &fold->program.documents[index];
+    if (document->entity_count >= document->entity_limit || document->slots.count > 0 || !gn_is_two_words(key.size)) {
+        return make_slowly(fold, index, key, hash);
+    }
+    place at = {.slot = GN_BUCKET_SLOTS};
+    for (uint32_t next = (uint32_t)hash; at.slot == GN_BUCKET_SLOTS; next++) {
+        at.bucket = &document->table[next & (document->bucket_count - 1)];
+        if (has_hash(at.bucket, hash)) {
+            return make_slowly(fold, index, key, hash);
+        }
+        at.slot = first_free(at.bucket);
+    }
+    uint8_t *bytes;
+    if (!gn_alloc_quick(&fold->state, sizeof(gn_entity) + key.size, 8, &bytes)) {
+        return make_slowly(fold, index, key, hash);
+    }
+    gn_entity *entity = (gn_entity *)(void *)bytes;
+    fill_entity(entity, index, key);
+    enter(document, at, entity, hash);
     return entity;
 }
 

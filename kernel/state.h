@@ -178,6 +178,8 @@ uint8_t *gn_state_text(gn_fold *fold, size_t size, uint16_t *is_owned);
 #define GN_PACKED_KEY_SIZE_MAX 32u  /* with its comma, quotes and colon */
 /* A cell with a body of its own memory, packed where the document's are; false when memory ends. */
 bool gn_pack_body(gn_fold *fold, gn_document *document, gn_name body, gn_cell *cell);
+/* `into`: the body of an entity that is absent. */
+int gn_insert(gn_fold *fold, gn_entity *entity, gn_name body);
 /* A packed body's text again. */
 bool gn_unpack(const gn_document *document, const gn_cell *cell, gn_buffer *out);
 
@@ -245,8 +247,6 @@ typedef struct gn_path {
 int gn_apply(gn_fold *fold, const gn_path *path, uint32_t code, gn_name value, bool own, uint32_t *reason);
 /* Set a place of a record or `@`, whoever owns it. */
 int gn_write(gn_fold *fold, const gn_path *path, gn_name value, uint32_t *reason);
-/* `into`: the body of an entity that is absent. */
-int gn_insert(gn_fold *fold, gn_entity *entity, gn_name body);
 
 /* ---- items.c: deltas, unit by unit ---- */
 
