@@ -6,7 +6,6 @@
 #include "unit.h"
 
 #define ENTITIES_AHEAD 2u   /* deltas whose entities are asked for before one runs */
-#define TEXT_AHEAD 1024u    /* bytes of a delta that are asked for ahead; the machine goes on by itself */
 
 static bool is_there(const gn_work *work, const gn_items *items)
 {
@@ -170,16 +169,6 @@ static uint32_t batch_size(const gn_event *events, const uint32_t *order, uint32
     return size;
 }
 
-/* Ask for a delta's text: in the order of the fold deltas lie anywhere in the buffer. */
-static inline void ask_for_text(const uint8_t *text, const gn_event *event)
-{
-    const uint8_t *at = text + event->body_at;
-    const uint8_t *const end = at + (event->body_size < TEXT_AHEAD ? event->body_size : TEXT_AHEAD);
-    for (; at < end; at += GN_LINE_SIZE) {
-        __builtin_prefetch(at);
-    }
-}
-
 /* What a delta starts with; the rest is written when it is read. */
 static inline void open_work(gn_work *work, gn_fold *fold, const uint8_t *text, const gn_event *event)
 {
@@ -212,7 +201,8 @@ int gn_deltas_run(gn_fold *fold, const uint8_t *text, const gn_event *events, co
         works[i].event_index = index;
         works[i].receipt = &receipts[index];
         if (count - size > i) {
-            ask_for_text(text, &events[order[size + i]]);
+            const gn_event *later = &events[order[size + i]]; /* in the order of the fold deltas lie anywhere */
+            gn_ask_for_text(text + later->body_at, later->body_size);
         }
         int status = prepare(&works[i], position);
         if (status != GN_OK) {
