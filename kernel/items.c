@@ -22,7 +22,7 @@ static int skip_left_out(gn_work *work, const gn_rule *rule)
         return GN_OK;
     }
     for (uint32_t i = 0; i < items->count; i++) {
-        gn_work_take(work, rule, NULL, i);
+        gn_work_take(work, GN_SOURCE_RULE, rule, NULL, i);
         if (!items->matched[i]) {
             int status = gn_work_skip(work, work->is_fallback ? GN_FALLBACK : GN_NO_RULE, (gn_name){NULL, 0});
             if (status != GN_OK) {
@@ -37,10 +37,9 @@ static int skip_left_out(gn_work *work, const gn_rule *rule)
 static int skip_unnamed(gn_work *work)
 {
     const size_t count = work->delta.unnamed.size / sizeof(gn_name);
-    work->source = GN_SOURCE_MEMBER;
-    gn_work_take(work, NULL, NULL, 0);
     for (size_t i = 0; i < count; i++) {
         gn_name key;
+        gn_work_take(work, GN_SOURCE_MEMBER, NULL, NULL, 0);
         memcpy(&key, work->delta.unnamed.data + i * sizeof key, sizeof key);
         int status = gn_work_skip(work, work->is_fallback ? GN_FALLBACK : GN_NO_RULE, key);
         if (status != GN_OK) {
@@ -61,7 +60,7 @@ static int skip_delta(gn_work *work)
     if (last == NULL) {
         return GN_OK;
     }
-    gn_work_take(work, last, NULL, 0);
+    gn_work_take(work, GN_SOURCE_RULE, last, NULL, 0);
     return gn_work_skip(work, GN_NO_RULE, (gn_name){NULL, 0});
 }
 
@@ -129,7 +128,7 @@ static int run_rules(gn_work *work)
 {
     for (;;) {
         int status = work->need == NULL ? gn_units_run(work) : gn_units_need(work);
-        if (status != GN_OK || gn_units_are_all(work)) {
+        if (status != GN_OK || work->are_all_found) {
             return status != GN_OK || work->need != NULL ? status : skip_rest(work);
         }
         if (!gn_units_find(work)) {
@@ -191,7 +190,7 @@ int gn_deltas_run(gn_fold *fold, const uint8_t *text, const gn_event *events, co
     gn_arena_reset(&fold->event);
     gn_work *works = gn_alloc_array(&fold->event, size, sizeof *works);
     *taken = size;
-    *failed = 0;
+    *failed = order[0];
     if (works == NULL) {
         return GN_NO_MEMORY;
     }

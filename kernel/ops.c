@@ -191,7 +191,7 @@ static request *read_requests(gn_work *work, const gn_items *items, uint32_t fir
     request *asked = gn_alloc_array(&work->fold->event, count, sizeof *asked);
     *reason = GN_NO_REASON;
     for (uint32_t i = 0; asked != NULL && *reason == GN_NO_REASON && i < count; i++) {
-        gn_work_take(work, NULL, gn_item_slots(items, first + i), first);
+        gn_work_take(work, GN_SOURCE_OPS, NULL, gn_item_slots(items, first + i), first);
         *failed = i;
         if (read_request(work, &asked[i], reason) != GN_OK) {
             return NULL;
@@ -235,13 +235,12 @@ int gn_ops_run(gn_work *work)
 {
     const gn_items *items = &work->delta.items[work->fold->program.ops_source];
     const gn_span whole = items->whole;
-    work->source = GN_SOURCE_OPS;
     if (whole.size == 0 || work->delta.body[whole.at] == 'n' || (items->iterable && items->count == 0)) {
         return GN_OK;
     }
     if (work->is_fallback || work->delta.body[whole.at] != '[') {
         uint32_t reason = work->is_fallback ? GN_FALLBACK : GN_MALFORMED;
-        gn_work_take(work, NULL, NULL, 0);
+        gn_work_take(work, GN_SOURCE_OPS, NULL, NULL, 0);
         return work->need != NULL ? GN_OK : gn_work_skip(work, reason, (gn_name){NULL, 0});
     }
     if (work->event->own == 0) {

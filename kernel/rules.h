@@ -116,12 +116,14 @@ typedef struct gn_operation {
 #define GN_STEP_ENTITIES (GN_STEP_SINGLES + GN_PROGRAM_SINGLES)
 #define GN_STEP_NUMBERS (GN_STEP_ENTITIES + GN_RULE_ENTITIES)
 /* An operation as unit.c does it by the short way: inc, max or min of a slot. */
+#define GN_STEP_OTHER GN_NONE           /* value_slot: neither a field nor the event's time */
+#define GN_STEP_TIME (GN_NONE - 1)
 enum gn_step_code { GN_STEP_INC = 0, GN_STEP_MAX, GN_STEP_MIN };
 typedef struct gn_step {
     uint8_t code;
     uint32_t entity;        /* its number; 0: there is no short way */
     uint32_t cell_at;       /* where the slot's cell lies in the entity's object, in bytes */
-    uint32_t value_slot;    /* of max and min: of their reference's first alternative, or GN_NONE */
+    uint32_t value_slot;    /* of max and min: of their reference's first alternative, or what that is instead */
     int64_t by;             /* of inc */
     const gn_operation *operation;
 } gn_step;

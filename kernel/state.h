@@ -20,7 +20,7 @@ typedef struct gn_undo {
 typedef struct gn_lookup {
     gn_name key;            /* bytes NULL: a field of it is missing, or it names no entity */
     uint64_t hash;
-    gn_entity *entity;      /* with that hash, perhaps of another key; NULL: none was there when it was asked for */
+    gn_entity *entity;      /* that seems to have that hash; NULL: none did when it was asked for */
     const gn_document *document;
     bool is_at;             /* the key would have been `@` */
 } gn_lookup;
@@ -70,25 +70,24 @@ static inline void gn_state_prefetch(const gn_document *document, uint64_t hash)
         __builtin_prefetch(&document->table[(uint32_t)hash & (document->bucket_count - 1)]);
     }
 }
-/* The slot of a bucket whose hash has the same upper half, found without a branch, since nobody can foretell it; any
- * if none has. */
-_Static_assert(GN_BUCKET_SLOTS == 4, "as many as a vector holds halves of hashes");
-static inline uint32_t gn_bucket_slot(const gn_bucket *bucket, uint64_t hash)
+/* The slots of a bucket whose hashes have the same upper half, a bit each: that tells nearly all of them apart. */
+static inline uint32_t gn_bucket_slots(const gn_bucket *bucket, uint64_t hash)
 {
 #if defined(__SSE2__)
+    _Static_assert(GN_BUCKET_SLOTS == 4, "as many halves of hashes as a vector holds");
     const __m128 *hashes = (const __m128 *)(const void *)bucket->hashes;
     const __m128i halves = _mm_castps_si128(_mm_shuffle_ps(hashes[0], hashes[1], _MM_SHUFFLE(3, 1, 3, 1)));
     const __m128i same = _mm_cmpeq_epi32(halves, _mm_set1_epi32((int)(hash >> 32)));
-    return (uint32_t)__builtin_ctz((unsigned)_mm_movemask_ps(_mm_castsi128_ps(same)) | 1u << (GN_BUCKET_SLOTS - 1));
+    return (uint32_t)_mm_movemask_ps(_mm_castsi128_ps(same));
 #else
-    uint32_t slot = 0;
-    for (uint32_t i = 1; i < GN_BUCKET_SLOTS; i++) {
-        slot |= i * (bucket->hashes[i] == hash);
+    uint32_t slots = 0;
+    for (uint32_t i = 0; i < GN_BUCKET_SLOTS; i++) {
+        slots |= (uint32_t)(bucket->hashes[i] >> 32 == hash >> 32) << i;
     }
-    return slot;
+    return slots;
 #endif
 }
-/* The entity that has the hash, unless it is another of the same hash; NULL: none, or two in a bucket nearly. */
+/* The entity that seems to have the hash: it may be another's. NULL: none has. */
 static inline gn_entity *gn_state_prefetch_entity(const gn_document *document, uint64_t hash)
 {
     if (document->bucket_count == 0) {
@@ -96,11 +95,11 @@ static inline gn_entity *gn_state_prefetch_entity(const gn_document *document, u
     }
     for (uint32_t at = (uint32_t)hash;; at++) {
         const gn_bucket *bucket = &document->table[at & (document->bucket_count - 1)];
-        const uint32_t slot = gn_bucket_slot(bucket, hash);
-        gn_entity *entity = bucket->entities[slot];
-        if (bucket->hashes[slot] == hash && entity != NULL) {
+        const uint32_t slots = gn_bucket_slots(bucket, hash);
+        if (slots != 0) {
+            gn_entity *entity = bucket->entities[__builtin_ctz(slots)];
             __builtin_prefetch(entity, 1);
-            __builtin_prefetch((const uint8_t *)entity + GN_LINE_SIZE, 1);
+            __builtin_prefetch((const void *)((uintptr_t)entity + GN_LINE_SIZE), 1);
             return entity;
         }
         if (bucket->entities[GN_BUCKET_SLOTS - 1] == NULL) {

@@ -107,11 +107,18 @@ static uint32_t step_entity(gn_program *program, const gn_operation *operation, 
     return index == GN_PROGRAM_SINGLES ? 0 : GN_STEP_SINGLES + index;
 }
 
+static uint32_t value_slot(const gn_reference *reference)
+{
+    const bool is_time = reference->count > 0 && reference->alternatives[0].kind == GN_REF_UTC;
+    const uint32_t slot = first_slot(reference);
+    return is_time ? GN_STEP_TIME : slot < GN_STEP_TIME ? slot : GN_STEP_OTHER;
+}
+
 gn_step gn_step_of(gn_program *program, const gn_operation *operation)
 {
     const gn_document *document = &program->documents[operation->document];
     const bool is_single = document->is_record || operation->segments[0].kind == GN_SEGMENT_AT;
-    gn_step step = {.operation = operation, .value_slot = GN_NONE};
+    gn_step step = {.operation = operation, .value_slot = GN_STEP_OTHER};
     if (!is_plain(program, operation, is_single, &step.by)) {
         return step;
     }
@@ -119,7 +126,7 @@ gn_step gn_step_of(gn_program *program, const gn_operation *operation)
     step.code = operation->code == GN_INC ? GN_STEP_INC : operation->code == GN_MAX ? GN_STEP_MAX : GN_STEP_MIN;
     step.cell_at = (uint32_t)(sizeof(gn_object) + operation->slot * sizeof(gn_cell));
     if (operation->value_kind == GN_VALUE_REFERENCE) {
-        step.value_slot = first_slot(&operation->reference);
+        step.value_slot = value_slot(&operation->reference);
     }
     return step;
 }

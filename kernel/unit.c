@@ -72,13 +72,15 @@ static GN_NO_INLINE bool other_second(gn_work *work, const gn_operation *operati
 
 static GN_INLINE bool plain_second(gn_work *work, const gn_step *step, int64_t *packed)
 {
-    if (step->value_slot != GN_NONE) {
+    gn_near_day *near = &work->fold->near_day;
+    if (step->value_slot < GN_STEP_TIME) {
         const gn_span span = work->unit->slots[step->value_slot];
         if (span.size == GN_SECOND_SIZE) {
-            return gn_second_pack_near(&work->fold->near_day, work->delta.body + span.at, packed);
+            return gn_second_pack_near(near, work->delta.body + span.at, packed);
         }
     }
-    return other_second(work, step->operation, packed);
+    return step->value_slot == GN_STEP_TIME ? gn_second_pack_us(near, work->event->utc_us, packed)
+                                            : other_second(work, step->operation, packed);
 }
 
 /* Do the steps up to the first that has no short way, or none here: by the long way it may apply or fail. */

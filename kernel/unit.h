@@ -29,11 +29,12 @@ typedef struct gn_work {
     gn_name *own_names;     /* @frame, @utc, @stream, @id as JSON text, once asked for; NULL: none was */
     bool is_fallback;
     bool is_matched;        /* by a rule over the delta itself */
-    uint32_t source;        /* enum gn_source */
-    const gn_unit *unit;    /* the one at hand */
+    const gn_unit *unit;    /* the one at hand, and its enum gn_source */
+    uint32_t source;
     gn_unit other;          /* which is this where it is none of those found */
     const gn_rule *rule_next;   /* where the units begin that are not found yet: a rule, and an item of its source */
     uint32_t item_next;
+    bool are_all_found;
     gn_unit *units_end;     /* those in front of it are found, and run next */
     gn_lookup *lookups_end;
     gn_unit units[GN_UNITS_MAX];
@@ -52,8 +53,10 @@ static inline gn_name gn_work_field(const gn_work *work, uint32_t slot)
 }
 
 /* Make the one at hand another unit than those found. */
-static inline void gn_work_take(gn_work *work, const gn_rule *rule, const gn_span *slots, uint32_t item)
+static inline void gn_work_take(gn_work *work, uint32_t source, const gn_rule *rule, const gn_span *slots,
+                                uint32_t item)
 {
+    work->source = source;
     work->other = (gn_unit){.rule = rule, .slots = slots, .item = item};
     work->unit = &work->other;
 }
@@ -114,12 +117,6 @@ bool gn_work_unquote(gn_work *work, gn_name text, gn_name *plain);
 bool gn_units_find(gn_work *work);
 /* The slots have come: ask for the entities. */
 void gn_units_prefetch(gn_work *work);
-/* Have all been found? */
-static inline bool gn_units_are_all(const gn_work *work)
-{
-    const gn_program *program = &work->fold->program;
-    return work->rule_next == program->rules + program->rule_count;
-}
 
 /* unit.c. Run the units that were found. */
 int gn_units_run(gn_work *work);

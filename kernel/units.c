@@ -50,16 +50,22 @@ static GN_NO_INLINE bool name_key(gn_work *work, const gn_rule_entity *entity, g
     return true;
 }
 
-/* One key, named, hashed, its slot asked for; most are a string of some length in the field that comes first. */
+/* One key, named, hashed, its slot asked for; most are a string of some length, or a number, in the field that comes
+ * first. */
 static GN_INLINE bool look_up(gn_work *work, const gn_rule_entity *entity, const gn_span *slots, gn_lookup *lookup)
 {
     gn_span span = {0};
     if (entity->slot != GN_NONE) {
         span = slots[entity->slot];
     }
+    const uint8_t *const text = work->delta.body + span.at;
+    const bool is_number = span.size > 0 && (uint8_t)(*text - '0') < 10;
     lookup->document = entity->document;
-    lookup->key = (gn_name){work->delta.body + span.at + 1, span.size - 2};
-    if (!span.is_plain || span.size <= 3) {
+    if (span.is_plain && span.size > 3) {
+        lookup->key = (gn_name){text + 1, span.size - 2};
+    } else if (is_number) {
+        lookup->key = (gn_name){text, span.size};
+    } else {
         if (!name_key(work, entity, lookup)) {
             return false;
         }
@@ -96,7 +102,10 @@ static GN_INLINE gn_unit *add_items(gn_work *work, const gn_rule *rule, const gn
     const gn_span *spans = items->spans + (size_t)at * items->stride;
     for (; at < items->count && unit < end; at++, spans += items->stride) {
         if (!rule->has_when || picks_of(work, rule, items, at)) {
-            *unit++ = (gn_unit){.rule = rule, .slots = spans + 2, .item = at};
+            unit->rule = rule;
+            unit->slots = spans + 2;
+            unit->item = at;
+            unit++;
         }
     }
     work->item_next = at;
@@ -143,6 +152,7 @@ static GN_INLINE void find_units(gn_work *work)
         }
     }
     work->rule_next = rule;
+    work->are_all_found = rule == rules_end;
     work->units_end = unit;
 }
 
