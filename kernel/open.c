@@ -77,6 +77,19 @@ static gn_cell run_cell(const uint8_t *from, const uint8_t *to)
     return (gn_cell){.as.text = from, .size = (uint32_t)(to - from), .kind = GN_TEXT};
 }
 
+/* Order of a slot's name and the key of the member at `at`; *value is behind its colon. */
+static inline int slot_order(const gn_document *document, uint32_t slot, const uint8_t *at, const uint8_t *end,
+                             const uint8_t **value)
+{
+    const gn_name text = document->slot_texts[slot];
+    if ((size_t)(end - at) >= text.size && gn_same_bytes(at, text.bytes, text.size)) {
+        *value = at + text.size;
+        return 0;
+    }
+    *value = string_end(at + 1, end) + 1;
+    return gn_name_key_compare(document->slots.names[slot], (gn_name){at + 1, (uint32_t)(*value - at) - 3});
+}
+
 /* Cut the members from `at` to `end` into the object's cells. */
 static void cut_members(const gn_document *document, gn_object *object, const uint8_t *at, const uint8_t *end)
 {
@@ -89,9 +102,9 @@ static void cut_members(const gn_document *document, gn_object *object, const ui
         if (now.at >= end) {
             break;
         }
-        const uint8_t *const key = now.at + 1, *const value = string_end(key, end) + 1;
+        const uint8_t *value;
+        const int order = slot_order(document, next, now.at, end, &value);
         const uint8_t *const behind = value_end(value, end);
-        const int order = gn_name_key_compare(document->slots.names[next], (gn_name){key, (uint32_t)(value - key) - 2});
         if (order > 0) {
             now = (cut){behind + (behind < end), behind};
             continue;

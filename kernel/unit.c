@@ -16,12 +16,23 @@ static inline gn_entity *entity_of(const gn_lookup *lookup)
     return lookup->key.bytes == NULL ? NULL : gn_state_look(lookup->document, lookup->key, lookup->hash);
 }
 
-/* Note an entity for the steps, if they may write to it as it is. False when memory ends. */
+/* One that is not open: it is now, if it is an object with slots. */
+static GN_NO_INLINE bool open_first(gn_fold *fold, gn_entity *entity, gn_entity **opened)
+{
+    const bool has_slots = fold->program.documents[entity->document].slots.count > 0;
+    const bool opens = has_slots && entity->body.kind == GN_TEXT && entity->body.as.text[0] == '{';
+    *opened = opens ? entity : NULL;
+    return !opens || (gn_object_open(fold, entity) && (entity->run == fold->run || gn_state_touch(fold, entity)));
+}
+
+/* Note an entity for the steps, if they may write to it. False when memory ends. */
 static GN_INLINE bool open_entity(gn_fold *fold, gn_entity *entity, gn_entity **opened)
 {
-    const bool is_open = entity != NULL && entity->body.kind == GN_OPEN;
-    *opened = is_open ? entity : NULL;
-    return !is_open || entity->run == fold->run || gn_state_touch(fold, entity);
+    if (entity != NULL && entity->body.kind != GN_OPEN) {
+        return open_first(fold, entity, opened);
+    }
+    *opened = entity;
+    return entity == NULL || entity->run == fold->run || gn_state_touch(fold, entity);
 }
 
 /* Make ready for steps: no entity under 0, then the program's single ones. False when memory ends. */
