@@ -96,8 +96,14 @@ _EVENT_COLUMNS = "position, id, kind, frame, utc_us, stream, received_us, digest
 
 
 def head(cursor: Cursor) -> Head:
-    """Return where the log ends."""
+    """Return where the log ends.
+
+    Raises:
+        StoreDamaged: the store's own row is not found.
+    """
     row = cursor.execute("SELECT position, chain FROM store WHERE id = 1").fetchone()
+    if row is None:
+        raise StoreDamaged("store", "its row is not where it was made")
     return Head(*row)
 
 

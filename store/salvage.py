@@ -112,7 +112,7 @@ class Salvage:
 
     def head(self) -> tuple[object, object] | None:
         """Return the position and chain that the head names, as they lie."""
-        row = next(self._rows("SELECT position, chain FROM store WHERE id = 1"), None)
+        row = next(self._rows("SELECT position, chain FROM store"), None)
         return None if row is None else (row[0], row[1])
 
     def made(self) -> Made | None:
@@ -159,7 +159,7 @@ class Salvage:
             f"SELECT {columns}, CAST(seal AS BLOB) FROM {table}{only}"
         ):
             values = tuple(stands)
-            if sealed in (seal(values), _former_seal(table, values)):
+            if seal(values) == sealed or _held_before(table, values, sealed):
                 yield DoorRow(values, True, False)
             elif (right := mended_row(values, sealed)) is not None:
                 yield DoorRow(right, True, True)
@@ -223,11 +223,11 @@ def beside(row: EventRow) -> Beside:
     return row[2:7]
 
 
-def _former_seal(table: str, values: tuple[object, ...]) -> bytes | None:
-    """Return the seal that a row had before revision 0005; a file may be damaged since then."""
+def _held_before(table: str, values: tuple[object, ...], sealed: object) -> bool:
+    """Say whether a row is as revisions before 0005 made it: the file may be damaged since then."""
     if table == "frame":
-        return None
-    return seal(values[:-1] if table in ("export", "store") else values)
+        return sealed is None
+    return table in ("export", "store") and seal(values[:-1]) == sealed
 
 
 def _text(data: bytes) -> str:

@@ -89,7 +89,11 @@ def _look(
 
 def _events(cursor: Cursor, database: Database) -> Iterator[Fault]:
     """Walk the log once: no hole, each id and digest of its body, each link of the chain."""
-    head = log.head(cursor)
+    try:
+        head = log.head(cursor)
+    except StoreDamaged as damaged:
+        yield Fault(damaged.place, damaged.what, NEXT_RECOVER)
+        return
     seen = Head(0, FIRST_CHAIN)
     try:
         with database.translated():

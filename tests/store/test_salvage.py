@@ -107,6 +107,7 @@ def test_a_column_by_another_name_is_not_one_that_is_lacking(tmp_path: Path) -> 
         "UPDATE export SET path = CAST(path AS BLOB)",
         "UPDATE collected SET seal = CAST(seal AS TEXT)",
         "UPDATE store SET forgotten = 3",
+        "UPDATE store SET id = 3",
         "UPDATE frame SET frame = 15 WHERE frame = 7",
         "UPDATE frame SET state = 'opeo' WHERE frame = 7",
         "UPDATE frame SET state_digest = 0 WHERE frame = 7",

@@ -75,6 +75,7 @@ def change(store: Store, statement: str) -> None:
         ("UPDATE export SET done = 0 WHERE document = 'agents'", "export"),
         ("UPDATE store SET store_id = 'another'", "store another"),
         ("UPDATE store SET forgotten = 1", "store"),
+        ("UPDATE store SET id = 3", "store"),
         ("UPDATE frame_stream SET stream = 's3' WHERE stream = 's2' AND frame = 3", "frame_stream"),
         ("UPDATE frame_stream SET status = 'expectee' WHERE frame = 3", "frame_stream s1"),
         ("DELETE FROM frame WHERE frame = 3", "frame 3"),
