@@ -5,7 +5,12 @@
 #include "kernel.h"
 
 #if defined(__SSE2__)
-#include <emmintrin.h>
+#include <immintrin.h>
+#endif
+
+/* 32 bytes at a time, by the compiler's flags or in wide.c. */
+#if defined(__AVX2__)
+#define GN_WIDE
 #endif
 
 /* 8 to 24 bytes, as nearly all keys have, as three words: where there are fewer, words overlap. What is done with them
@@ -72,7 +77,11 @@ static inline void gn_ask_for_text(const uint8_t *text, uint32_t size)
 /* Which of 32 bytes are equal, a bit each; those of the upper half only if `mask` has any. */
 static inline uint32_t gn_equal_bytes(const uint8_t *a, const uint8_t *b, uint32_t mask)
 {
-#if defined(__SSE2__)
+#if defined(GN_WIDE)
+    const __m256i *left = (const __m256i *)(const void *)a, *right = (const __m256i *)(const void *)b;
+    (void)mask;
+    return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(left), _mm256_loadu_si256(right)));
+#elif defined(__SSE2__)
     const __m128i *left = (const __m128i *)(const void *)a, *right = (const __m128i *)(const void *)b;
     const __m128i low = _mm_cmpeq_epi8(_mm_loadu_si128(left), _mm_loadu_si128(right));
     uint32_t equal = (uint32_t)_mm_movemask_epi8(low);

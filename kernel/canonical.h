@@ -32,8 +32,13 @@ typedef struct gn_delta {
 int gn_scan_value(gn_arena *arena, const uint8_t *text, size_t size, uint64_t *position);
 /* Check a delta and note where the things are that the rules name; everything is allocated in arena. The program
  * learns which keys to expect. */
-int gn_scan_delta(gn_arena *arena, gn_program *program, const uint8_t *body, size_t size, gn_delta *delta,
-                  uint64_t *position);
+typedef int gn_delta_reader(gn_arena *arena, gn_program *program, const uint8_t *body, size_t size, gn_delta *delta,
+                            uint64_t *position);
+gn_delta_reader gn_scan_delta;
+#if defined(__x86_64__) && !defined(__AVX2__)
+#define GN_HAS_WIDE /* wide.c: the same for machines with AVX2 and BMI, which the compiler may not count on */
+gn_delta_reader gn_scan_delta_wide;
+#endif
 /* Step over one value of trusted canonical text. */
 const uint8_t *gn_skip(const uint8_t *at, const uint8_t *end);
 /* Step over one trusted string; `at` is behind its opening quote, the result behind its closing one. */

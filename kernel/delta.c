@@ -34,17 +34,31 @@ static inline gn_span span_of(const reader *in, const uint8_t *from, const uint8
 /* Where a plain string ends, or may not go on as one; `at` is behind its opening quote. */
 static GN_INLINE const uint8_t *plain_string_end(const uint8_t *at, const uint8_t *end)
 {
-#if defined(__SSE2__)
-    uint64_t specials;
+#if defined(GN_SPECIALS_STEP)
+    uint32_t specials;
     while ((specials = gn_specials(at)) == 0) {
-        at += 16;
+        at += GN_SPECIALS_STEP;
         if (at >= end) {
             return end;
         }
     }
-    return at + __builtin_ctzll(specials);
+    return at + (uint32_t)__builtin_ctz(specials);
 #else
     return gn_plain_end(at, end);
+#endif
+}
+
+/* Behind a whole number of at most 15 digits, not 0, with a comma or a brace behind it; NULL for all else. */
+static GN_INLINE const uint8_t *few_digits_end(const uint8_t *at)
+{
+#if defined(__SSE2__)
+    /* Moved so that the digits are the ten least of signed bytes. */
+    const __m128i moved = _mm_add_epi8(_mm_loadu_si128((const __m128i *)(const void *)at), _mm_set1_epi8(0x80 - '0'));
+    const __m128i digits = _mm_cmpgt_epi8(_mm_set1_epi8(-128 + 10), moved);
+    const uint32_t size = (uint32_t)__builtin_ctz(~(uint32_t)_mm_movemask_epi8(digits));
+    return size == 0 || *at == '0' || (at[size] != ',' && at[size] != '}') ? NULL : at + size;
+#else
+    return gn_small_number_end(at);
 #endif
 }
 
@@ -70,7 +84,7 @@ static GN_NO_INLINE point scan_plain_members(point from, gn_span *slots, const u
             }
             slots[next->slot] = plain_span(start, value, behind);
         } else {
-            if ((differs & next->key_mask) != 0 || !next->is_plain || (behind = gn_small_number_end(value)) == NULL) {
+            if ((differs & next->key_mask) != 0 || !next->is_plain || (behind = few_digits_end(value)) == NULL) {
                 break;
             }
             slots[next->slot] = other_span(start, value, behind);
@@ -222,9 +236,11 @@ static GN_NO_INLINE const uint8_t *scan_rest(reader *in, const uint8_t *first, p
                 break;
             }
         }
-        const point then = scan_plain_members(now, slots, in->scan.start, end);
-        spare_key = then.at > now.at ? NULL : spare_key;
-        now = then;
+        if (now.next->is_plain) {
+            const point then = scan_plain_members(now, slots, in->scan.start, end);
+            spare_key = then.at > now.at ? NULL : spare_key;
+            now = then;
+        }
         if (now.at != first && (*now.at != ',' || now.at >= end)) {
             break;
         }
@@ -241,12 +257,15 @@ static inline const uint8_t *scan_object(reader *in, const uint8_t *at, gn_shape
     if (at[1] == '}' && at + 1 < end) {
         return at + 2;
     }
-    const point now = scan_plain_members((point){at, shape->expected}, slots, in->scan.start, end);
-    if (*now.at == '}' && now.at < end) {
-        return now.at + 1;
-    }
-    if (now.at != at && (*now.at != ',' || now.at >= end)) {
-        return gn_scan_fail_byte(&in->scan, now.at);
+    point now = {at, shape->expected};
+    if (now.next->is_plain) {
+        now = scan_plain_members(now, slots, in->scan.start, end);
+        if (*now.at == '}' && now.at < end) {
+            return now.at + 1;
+        }
+        if (now.at != at && (*now.at != ',' || now.at >= end)) {
+            return gn_scan_fail_byte(&in->scan, now.at);
+        }
     }
     return scan_rest(in, at, now, shape, slots, depth);
 }

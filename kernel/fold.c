@@ -3,6 +3,16 @@
 
 /* ---- open, close ---- */
 
+static gn_delta_reader *widest_reader(void)
+{
+#if defined(GN_HAS_WIDE)
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2")) {
+        return gn_scan_delta_wide;
+    }
+#endif
+    return gn_scan_delta;
+}
+
 static int open_fold(gn_fold *fold, const uint8_t *program, uint64_t size, const uint8_t *seed, uint64_t *position)
 {
     gn_hash_open(&fold->hash_keys, seed);
@@ -40,7 +50,7 @@ gn_fold *gn_fold_open(const uint8_t *program, uint64_t size, const uint8_t *seed
         *status = GN_NO_MEMORY;
         return NULL;
     }
-    *fold = (gn_fold){.self = self};
+    *fold = (gn_fold){.self = self, .scan_delta = widest_reader()};
     gn_arena_open(&fold->state, memory_max);
     gn_arena_open(&fold->call, memory_max);
     gn_arena_open(&fold->event, memory_max);
@@ -74,6 +84,11 @@ void gn_fold_fail_at(gn_fold *fold, uint64_t fail_at)
     fold->event.fail_at = fail_at;
     fold->kept.tables.fail_at = fail_at;
     fold->kept.texts.fail_at = fail_at;
+}
+
+void gn_fold_read_narrow(gn_fold *fold)
+{
+    fold->scan_delta = gn_scan_delta;
 }
 
 void gn_fold_memory(const gn_fold *fold, uint64_t *state, uint64_t *all)

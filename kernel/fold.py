@@ -303,6 +303,10 @@ class Fold:
         """Let the allocation-th allocation from now fail, in each arena; 0: none. For tests."""
         lib.gn_fold_fail_at(self._handle, allocation)
 
+    def read_narrow(self) -> None:
+        """Read deltas as on a machine without wide registers, which gives the same. For tests."""
+        lib.gn_fold_read_narrow(self._handle)
+
     def _read_changed(self) -> list[Changed]:
         rows, count = ffi.new("const gn_row **"), ffi.new("uint64_t *")
         text = ffi.new("const uint8_t **")

@@ -113,8 +113,8 @@ static int prepare(gn_work *work, uint64_t *position)
     static const uint8_t fallback[] = "\"fallback\"";
     gn_fold *fold = work->fold;
     const gn_event *event = work->event;
-    int status = gn_scan_delta(&fold->event, &fold->program, work->text + event->body_at, event->body_size,
-                               &work->delta, position);
+    int status = fold->scan_delta(&fold->event, &fold->program, work->text + event->body_at, event->body_size,
+                                  &work->delta, position);
     if (status != GN_OK || event->own != 0) {
         return status;
     }

@@ -24,6 +24,13 @@ const uint8_t *gn_scan_fail_byte(gn_scanner *scan, const uint8_t *at)
 
 /* ---- strings ---- */
 
+#if defined(GN_HAS_WIDE) || defined(GN_WIDE)
+#define EIGHT(byte) byte, byte, byte, byte, byte, byte, byte, byte
+#define THIRTY_TWO(byte) {EIGHT(byte), EIGHT(byte), EIGHT(byte), EIGHT(byte)}
+const gn_special_bytes gn_specials_of_32 = {
+    .slash = THIRTY_TWO('\\'), .turned = THIRTY_TWO(2), .less = THIRTY_TWO(0x21)};
+#endif
+
 static inline bool is_tail(uint8_t byte)
 {
     return (byte & 0xC0u) == 0x80u;

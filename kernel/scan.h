@@ -33,15 +33,34 @@ static inline int gn_scanner_finish(gn_scanner *scan, const uint8_t *behind, uin
     return scan->status;
 }
 
-#if defined(__SSE2__)
-/* Which of 16 bytes are not plain ASCII text: a quote, a backslash, a control character, or beyond ASCII. */
+/* Which of the next bytes are not plain ASCII text, a bit each: a quote, a backslash, a control character, or beyond
+ * ASCII. With one bit turned the quote, 0x22, joins the controls below 0x21, and nothing else does. Less 0x21, at
+ * least -128, those are negative, and of the others so are bytes from 0x80 on. */
+#if defined(GN_HAS_WIDE) || defined(GN_WIDE)
+/* In memory, since making them anew for a look costs as much as the look. */
+typedef struct gn_special_bytes {
+    _Alignas(32) uint8_t slash[32], turned[32], less[32];
+} gn_special_bytes;
+extern const gn_special_bytes gn_specials_of_32;
+#endif
+#if defined(GN_WIDE)
+#define GN_SPECIALS_STEP 32
+static inline uint32_t gn_specials(const uint8_t *at)
+{
+    const gn_special_bytes *of = &gn_specials_of_32;
+    const __m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)at);
+    const __m256i slash = _mm256_cmpeq_epi8(bytes, *(const __m256i *)(const void *)of->slash);
+    const __m256i turned = _mm256_xor_si256(bytes, *(const __m256i *)(const void *)of->turned);
+    const __m256i low = _mm256_subs_epi8(turned, *(const __m256i *)(const void *)of->less);
+    return (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(slash, low));
+}
+#elif defined(__SSE2__)
+#define GN_SPECIALS_STEP 16
 static inline uint32_t gn_specials(const uint8_t *at)
 {
     const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
     const __m128i slash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
-    /* With one bit turned the quote, 0x22, joins the controls below 0x21, and nothing else does; compared as signed,
-     * bytes from 0x80 lie there too. */
-    const __m128i low = _mm_cmplt_epi8(_mm_xor_si128(bytes, _mm_set1_epi8(2)), _mm_set1_epi8(0x21));
+    const __m128i low = _mm_subs_epi8(_mm_xor_si128(bytes, _mm_set1_epi8(2)), _mm_set1_epi8(0x21));
     return (uint32_t)_mm_movemask_epi8(_mm_or_si128(slash, low));
 }
 #endif
@@ -49,13 +68,13 @@ static inline uint32_t gn_specials(const uint8_t *at)
 /* The first byte that is not plain ASCII text. */
 static inline const uint8_t *gn_plain_end(const uint8_t *at, const uint8_t *end)
 {
-#if defined(__SSE2__)
-    while (end - at >= 16) {
+#if defined(GN_SPECIALS_STEP)
+    while (end - at >= GN_SPECIALS_STEP) {
         const uint32_t specials = gn_specials(at);
         if (specials != 0) {
-            return at + __builtin_ctz(specials);
+            return at + (uint32_t)__builtin_ctz(specials);
         }
-        at += 16;
+        at += GN_SPECIALS_STEP;
     }
 #endif
     while (at < end && *at >= 0x20 && *at < 0x80 && *at != '"' && *at != '\\') {

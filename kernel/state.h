@@ -33,6 +33,7 @@ struct gn_fold {
     gn_lines kept;          /* entities' lines of pretty documents */
     gn_hash_keys hash_keys;
     gn_program program;
+    gn_delta_reader *scan_delta;    /* the widest that the machine has */
     uint64_t compacted_size;/* of what lives in the state arena, when that was last added up */
     gn_owned *given_back[GN_OWNED_CLASSES];
     gn_near_day near_day;

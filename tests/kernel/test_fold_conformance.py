@@ -28,6 +28,8 @@ def kernel_rules(text: str) -> Rules:
 class KernelStore(ModelStore):
     """The model's log over the kernel's fold: a new handle for every frame."""
 
+    is_narrow = False
+
     def fold(
         self, state: State, rules: model_rules.Rules, events: list[model_units.Event]
     ) -> list[Receipt]:
@@ -36,6 +38,8 @@ class KernelStore(ModelStore):
             for each in events
         ]
         with Fold(kernel_rules(rules.text), seed=SEED) as fold:
+            if self.is_narrow:
+                fold.read_narrow()
             load(fold, state)
             folded = fold.run(packed)
             for document, key, body in folded.changed:
@@ -44,6 +48,12 @@ class KernelStore(ModelStore):
                 if body != b"":
                     rows[key.decode()] = REMOVED if body is None else loads(body)
             return [Receipt(*each[:5]) for each in folded.receipts]
+
+
+class NarrowStore(KernelStore):
+    """The same on a machine without wide registers."""
+
+    is_narrow = True
 
 
 def load(fold: Fold, state: State) -> None:
@@ -62,3 +72,4 @@ def load(fold: Fold, state: State) -> None:
 @pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
 def test_the_kernel_gives_what_the_case_expects(case: Case) -> None:
     assert run_case(case, KernelStore) == []
+    assert run_case(case, NarrowStore) == []

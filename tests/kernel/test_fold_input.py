@@ -25,9 +25,16 @@ PRETTY = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 BODY = b'{"frame":1,"stream_id":"s"}'
 
 
-@pytest.fixture
-def fold() -> Fold:
-    return Fold(Rules.parse(RULES), seed=bytes(16))
+@pytest.fixture(params=["narrow", "as wide as the machine is"])
+def fold(request: pytest.FixtureRequest) -> Fold:
+    return opened(is_narrow=request.param == "narrow")
+
+
+def opened(*, is_narrow: bool) -> Fold:
+    fold = Fold(Rules.parse(RULES), seed=bytes(16))
+    if is_narrow:
+        fold.read_narrow()
+    return fold
 
 
 def event(body: bytes = BODY, utc_us: int | None = None) -> Event:
@@ -128,16 +135,27 @@ def test_keys_that_came_in_any_order_are_still_checked_for_theirs(
 
 
 KEYS = ("a", "b" * 40, "c", "d" * 29, "d" * 30, "e", "f" * 28, "g\u00e9", 'h"')
-VALUES = (1, 0, "x", "", "\u00e9", None, [1], {"k": 1}, 12345678901)
+VALUES = (
+    *(1, 0, "x", "", "\u00e9", None, [1], {"k": 1}, 12345678901, 1.5, -7),
+    *(int("9" * size) for size in (7, 8, 9, 15, 16, 17, 18)),
+    *("y" * size for size in (14, 15, 16, 17, 30, 31, 32, 33, 47, 64, 65)),
+    *("z" * size + "\\" for size in (15, 16, 31, 32)),
+)
 
 
 @settings(max_examples=examples(500), deadline=None)
-@given(st.lists(st.lists(st.tuples(st.sampled_from(KEYS), st.sampled_from(VALUES)), max_size=5)))
-@example([[("e", 1)], [("b" * 40, 1), ("a", 1)], [("a", "x"), ("e", 1)], [("d" * 30, 1), ("c", 1)]])
+@given(
+    st.lists(st.lists(st.tuples(st.sampled_from(KEYS), st.sampled_from(VALUES)), max_size=5)),
+    st.booleans(),
+)
+@example(
+    [[("e", 1)], [("b" * 40, 1), ("a", 1)], [("a", "x"), ("e", 1)], [("d" * 30, 1), ("c", 1)]],
+    False,
+)
 def test_keys_of_any_length_are_checked_whatever_came_before(
-    bodies: list[list[tuple[str, object]]],
+    bodies: list[list[tuple[str, object]]], is_narrow: bool
 ) -> None:
-    with Fold(Rules.parse(RULES), seed=bytes(16)) as fold:
+    with opened(is_narrow=is_narrow) as fold:
         for members in bodies:
             keys = [key for key, _ in members]
             parts = (orjson.dumps(key) + b":" + orjson.dumps(value) for key, value in members)
@@ -147,6 +165,37 @@ def test_keys_of_any_length_are_checked_whatever_came_before(
             else:
                 with pytest.raises(DeltaRejected):
                     fold.run([event(body)])
+
+
+FORM = b'{"a":"%b","b":%b,"c":"%b"}'
+
+
+@settings(max_examples=examples(500), deadline=None)
+@given(
+    st.integers(0, 70),
+    st.integers(1, 10**19),
+    st.lists(
+        st.tuples(st.integers(0, 120), st.sampled_from(b'"\\,:}{x0e.-\0\x1f\x80\xff')), max_size=2
+    ),
+)
+def test_wide_and_narrow_refuse_the_same_at_the_same_place(
+    size: int, number: int, damages: list[tuple[int, int]]
+) -> None:
+    usual = FORM % (b"y" * size, b"%d" % number, b"y" * (70 - size))
+    body = bytearray(usual)
+    for at, byte in damages:
+        body[at % len(body)] = byte
+    said: list[tuple[int | None, str]] = []
+    for is_narrow in (False, True):
+        with opened(is_narrow=is_narrow) as fold:
+            try:
+                fold.run([event(FORM % (b"", b"1", b""))])  # the keys are expected now
+                fold.run([event(bytes(body))])
+                said.append((-1, ""))
+            except DeltaRejected as rejected:
+                said.append((rejected.position, str(rejected)))
+            assert fold.document("stats", "compact").startswith(b'{"deltas":')
+    assert said[0] == said[1]
 
 
 STRINGS_DAMAGED = (
