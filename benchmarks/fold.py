@@ -18,11 +18,12 @@ Sketch, for one delta of 630 bytes with 5 units and 14 operations:
 
 together 1,800 cycles, 0.6 us at 3 GHz; the last line of the table says how far off that is.
 
-Measured, in instructions of one delta (callgrind, 500 agents, 20,000 deltas): read and slots 2,310,
-look up 1,190, apply 1,730, keep 840, order 290, the walk between them 510; 6,870 in all, about
-three a cycle. With all state in the caches it takes as long: what is left is the number of steps.
-Reading is two thirds of its comparisons of keys and searches for the ends of strings, 16 bytes at a
-time; 32 at a time (AVX2) saves 3 %.
+Measured, in instructions of one delta (callgrind, 500 agents, 20,000 deltas): read and slots 1,990,
+look up 980, apply 1,190, keep 490, order 165, the walk between them 250, the rest of it memory;
+5,250 in all, 2.6 a cycle. What is left is the number of steps, most of them in reading: to know the
+next key is one comparison, to find where a string ends another, 32 bytes at a time, and ten more
+note its place. A tenth of the time is spent on lines that come from memory in spite of being asked
+for ahead, and a twentieth in the system, which clears the pages that new posts take.
 """
 
 import sys
