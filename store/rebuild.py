@@ -20,7 +20,7 @@ from .log import FIRST_CHAIN, Entry, EventRow
 from .log_copy import LogCopy
 from .mailbox import Damage, Mail
 from .salvage import Made, Salvage, beside
-from .seal import ROW_NAMES, SEALED, seal
+from .seal import ROW_NAMES, SEALED, is_seal, seal
 
 ROWS_AT_ONCE = 1_000
 _TWICE = (
@@ -233,8 +233,9 @@ def _open_frames(cursor: Cursor | None, table: Salvage, closed: int | None) -> I
     for name in ("frame", "frame_stream"):
         for row in table.door(name):
             frame = row.values[0]
-            if isinstance(frame, int) and closed is not None and frame <= closed:
-                continue
+            is_past = isinstance(frame, int) and closed is not None and frame <= closed
+            if is_past and (row.is_sound or not is_seal(row.seal)):
+                continue  # of a closed frame; a damaged row that has a seal may be of an open one
             if not row.is_sound or not isinstance(frame, int):
                 what = f"its row of {name} is not what was written, and nothing holds a copy"
                 yield Lost(f"frame {frame}", what)

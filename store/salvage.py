@@ -49,6 +49,7 @@ class DoorRow(NamedTuple):
     values: tuple[object, ...]
     is_sound: bool
     was_mended: bool
+    seal: object = None  # as it lies
 
 
 class Salvage:
@@ -160,11 +161,11 @@ class Salvage:
         ):
             values = tuple(stands)
             if seal(values) == sealed or _held_before(table, values, sealed):
-                yield DoorRow(values, True, False)
+                yield DoorRow(values, True, False, sealed)
             elif (right := mended_row(values, sealed)) is not None:
-                yield DoorRow(right, True, True)
+                yield DoorRow(right, True, True, sealed)
             else:
-                yield DoorRow(values, False, False)
+                yield DoorRow(values, False, False, sealed)
 
     def _doubts(self, table: str) -> list[str]:
         """Return what the engine finds in a table's pages; nothing: each row can be found."""

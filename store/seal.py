@@ -80,3 +80,8 @@ def seal(values: Sequence[object]) -> bytes:
 def carried(before: Sequence[object], sealed: object, after: Sequence[object]) -> object:
     """Return the seal of a row that changes; a damaged row keeps its own, and is still found."""
     return seal(after) if seal(before) == sealed else sealed
+
+
+def is_seal(value: object) -> bool:
+    """Say whether a value has the form of a seal."""
+    return isinstance(value, bytes) and len(value) == SEAL_SIZE

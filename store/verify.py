@@ -94,6 +94,9 @@ def _events(cursor: Cursor, database: Database) -> Iterator[Fault]:
     except StoreDamaged as damaged:
         yield Fault(damaged.place, damaged.what, NEXT_RECOVER)
         return
+    (epoch,) = cursor.execute("SELECT epoch FROM store WHERE id = 1").fetchone()
+    if not isinstance(epoch, int):
+        yield Fault("store", "its epoch, which each writer counts on, is no number", NEXT_RECOVER)
     seen = Head(0, FIRST_CHAIN)
     try:
         with database.translated():
@@ -179,8 +182,8 @@ def _copies(cursor: Cursor, copies: Sequence[LogCopy]) -> Iterator[Fault]:
 def _rules(cursor: Cursor) -> Iterator[Fault]:
     texts = dict(cursor.execute("SELECT digest, text FROM rules").fetchall())
     for digest, text in texts.items():
-        if sha256(text.encode()).digest() != digest:
-            place = f"rules {digest.hex()[:12]}"
+        if not isinstance(text, str) or sha256(text.encode()).digest() != digest:
+            place = f"rules {digest.hex()[:12]}" if isinstance(digest, bytes) else "rules"
             yield Fault(place, "the text is not the digest's", NEXT_RECOVER)
     try:
         for close in closes.since(cursor):

@@ -103,6 +103,8 @@ DAMAGES = {
     "a frame beside": ["UPDATE event SET frame = 2 WHERE stream = 'beside-1'"],
     "a receipt": ["UPDATE event SET received_us = 7 WHERE position = 4"],
     "a seal": ["UPDATE event SET seal = zeroblob(16) WHERE position = 4"],
+    "rules as bytes": ["UPDATE rules SET text = CAST(text AS BLOB)"],
+    "an epoch that is no number": ["UPDATE store SET epoch = x''"],
     "an event": ["DELETE FROM event WHERE position = 5"],
     "two events": ["DELETE FROM event WHERE position IN (3, 4)"],
     "the log's head": ["UPDATE store SET position = 4, chain = zeroblob(32)"],
@@ -141,6 +143,14 @@ def test_the_log_branch_gives_back_the_same_bytes(name: str, lived_in: Store) ->
     done = recover(lived_in, told)
     assert (done.lost, done.faults) == ([], [])
     assert facts(lived_in) == before
+
+
+def test_a_stream_that_is_expected_in_no_open_frame_any_more_is_named(lived_in: Store) -> None:
+    change(lived_in, "UPDATE frame_stream SET frame = 2 WHERE stream = 's9'")
+    assert lived_in.verify() != []
+    done = recover(lived_in)
+    assert [lost.place for lost in done.lost] == ["frame 2"]
+    assert done.faults == []
 
 
 def test_a_lost_database_comes_back_from_the_branch_alone(lived_in: Store) -> None:

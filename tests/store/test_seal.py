@@ -163,8 +163,8 @@ def test_a_column_by_another_name_is_found_before_a_statement_asks_for_it(lived_
     """One bit of the schema's own text: all can be read, and the next write would fail."""
     with closing(sqlite3.connect(lived_in.folder / "store.sqlite3")) as connection:
         connection.execute("ALTER TABLE store RENAME COLUMN epoch TO dpoch")
-    assert [fault.place for fault in lived_in.verify()] == [
+    assert {fault.place for fault in lived_in.verify()} == {
         str(lived_in.folder / "store.sqlite3"),
-    ]
+    }
     assert lived_in.recover(Told()).faults == []
     lived_in.close_frame(3)
