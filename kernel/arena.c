@@ -5,7 +5,7 @@
  *
  * Large blocks are mapped by themselves: malloc keeps what was freed of them for later, and a store that
  * copied its state together would go on weighing twice as much. They are whole huge pages where the system
- * has such: a page fault costs more than folding a delta does, and a state of 30 MB has 7,500 small pages. */
+ * has such: a state of 30 MB has 7,500 small pages. */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS, madvise */
 #define _DARWIN_C_SOURCE
 #include <stdlib.h>
@@ -51,12 +51,18 @@ static size_t line_end(size_t whole)
     return (whole + GN_LINE_SIZE - 1) / GN_LINE_SIZE * GN_LINE_SIZE;
 }
 
+/* Small pages are had at once, where the system can: they are all about to be written to, and a fault for each costs
+ * more than folding a delta does. */
+#if !defined(MAP_POPULATE)
+#define MAP_POPULATE 0
+#endif
+
 /* Pages, beginning where a huge one does if they fill one; NULL when the machine has none left. */
 static void *map_pages(size_t whole)
 {
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
     if (whole < PAGE_SIZE_HUGE) {
-        void *pages = mmap(NULL, whole, PROT_READ | PROT_WRITE, flags, -1, 0);
+        void *pages = mmap(NULL, whole, PROT_READ | PROT_WRITE, flags | MAP_POPULATE, -1, 0);
         return pages == MAP_FAILED ? NULL : pages;
     }
     assert(whole % PAGE_SIZE_HUGE == 0);
