@@ -51,18 +51,18 @@ static size_t line_end(size_t whole)
     return (whole + GN_LINE_SIZE - 1) / GN_LINE_SIZE * GN_LINE_SIZE;
 }
 
-/* Small pages are had at once, where the system can: they are all about to be written to, and a fault for each costs
- * more than folding a delta does. */
+/* The small pages of a table are had at once, where the system can: all of them are about to be written to, and a fault
+ * for each costs more than folding a delta does. */
 #if !defined(MAP_POPULATE)
 #define MAP_POPULATE 0
 #endif
 
 /* Pages, beginning where a huge one does if they fill one; NULL when the machine has none left. */
-static void *map_pages(size_t whole)
+static void *map_pages(size_t whole, bool is_table)
 {
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
     if (whole < PAGE_SIZE_HUGE) {
-        void *pages = mmap(NULL, whole, PROT_READ | PROT_WRITE, flags | MAP_POPULATE, -1, 0);
+        void *pages = mmap(NULL, whole, PROT_READ | PROT_WRITE, flags | (is_table ? MAP_POPULATE : 0), -1, 0);
         return pages == MAP_FAILED ? NULL : pages;
     }
     assert(whole % PAGE_SIZE_HUGE == 0);
@@ -80,13 +80,14 @@ static void *map_pages(size_t whole)
 }
 
 /* A block of at least `bytes` behind its header; NULL when the machine has none. */
-static gn_block *new_block(size_t bytes)
+static gn_block *new_block(size_t bytes, bool is_table)
 {
     size_t whole = sizeof(gn_block) + bytes;
     if (whole < bytes || whole > SIZE_MAX / 2) {
         return NULL;
     }
-    gn_block *block = is_mapped(whole) ? map_pages(page_end(whole)) : aligned_alloc(GN_LINE_SIZE, line_end(whole));
+    gn_block *block = is_mapped(whole) ? map_pages(page_end(whole), is_table)
+                                       : aligned_alloc(GN_LINE_SIZE, line_end(whole));
     if (block == NULL) {
         return NULL;
     }
@@ -173,7 +174,7 @@ static gn_block *add_block(gn_arena *arena, size_t least)
     if (least > arena->size_max - arena->size) {
         return NULL;
     }
-    gn_block *block = new_block(block_size(arena, least));
+    gn_block *block = new_block(block_size(arena, least), false);
     if (block != NULL) {
         arena->size += block->size;
     }
@@ -215,7 +216,7 @@ void *gn_alloc_table(gn_arena *arena, size_t count, size_t size)
     if (bytes > arena->size_max - arena->size) {
         return NULL;
     }
-    gn_block *block = new_block(bytes);
+    gn_block *block = new_block(bytes, true);
     if (block == NULL) {
         return NULL;
     }
