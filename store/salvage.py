@@ -90,10 +90,13 @@ class Salvage:
 
         A damaged row may lie under a key that no event ever had. So one that its seal does not
         hold counts only where it comes next behind those that do, or behind the head. And where
-        the head's chain is that of a sound row, this is the last, whatever number the head has.
+        the head's chain is that of a sound row, this is the last, whatever number the head has. A
+        head that stands in a damaged row has none.
         """
         named, chain = self.head() or (None, None)
         last, loose = 0, set()
+        if self.made() is None:
+            named = None
         if isinstance(named, int) and 0 <= named <= self._size // _EVENT_SIZE_MIN:
             last = named
         for row in self._rows(f"{_EVENTS} ORDER BY position DESC"):

@@ -122,6 +122,9 @@ FROM_THE_BRANCH = {
     "the last events": ["DELETE FROM event WHERE position > 9", "UPDATE store SET position = 9"],
     "rules": ["DELETE FROM rules"],
     "who it is": ["UPDATE store SET store_id = 'somebody'"],
+    "its own row": [
+        "UPDATE store SET position = position + 9, chain = zeroblob(32), seal = zeroblob(16)"
+    ],
 }
 
 
