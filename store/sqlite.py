@@ -240,12 +240,17 @@ class SqliteDatabase(Database):
         return f"file:{quote(str(self.path))}?mode={mode}"
 
     def _make(self, lock: "StoreLock") -> None:
-        """Make the file; what it holds is known for ours by its header."""
+        """Make the file; what it holds is known for ours by its header.
+
+        Raises:
+            OSError: a write-ahead log was refused, which SQLite says by another mode alone.
+        """
         with self.translated():
             connection = sqlite3.connect(self.path, isolation_level=None)
             try:
                 self.path.chmod(0o600)
-                connection.execute("PRAGMA journal_mode = WAL")
+                if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
+                    raise OSError(errno.EIO, "it does not take a write-ahead log", str(self.path))
                 _prepare(connection)
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 self._migrate(SqliteSession(connection, lock), lock)
