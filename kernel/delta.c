@@ -48,7 +48,7 @@ static GN_INLINE const uint8_t *plain_string_end(const uint8_t *at, const uint8_
 #endif
 }
 
-/* Behind a whole number of at most 15 digits, not 0, with a comma or a brace behind it; NULL for all else. */
+/* Behind a whole number of at most 16 digits, not 0, with a comma or a brace behind it; NULL for all else. */
 static GN_INLINE const uint8_t *few_digits_end(const uint8_t *at)
 {
 #if defined(__SSE2__)
@@ -56,10 +56,13 @@ static GN_INLINE const uint8_t *few_digits_end(const uint8_t *at)
     const __m128i moved = _mm_add_epi8(_mm_loadu_si128((const __m128i *)(const void *)at), _mm_set1_epi8(0x80 - '0'));
     const __m128i digits = _mm_cmpgt_epi8(_mm_set1_epi8(-128 + 10), moved);
     const uint32_t size = (uint32_t)__builtin_ctz(~(uint32_t)_mm_movemask_epi8(digits));
-    return size == 0 || *at == '0' || (at[size] != ',' && at[size] != '}') ? NULL : at + size;
 #else
-    return gn_small_number_end(at);
+    uint32_t size = 0;
+    while (size < 16 && (uint8_t)(at[size] - '0') < 10) {
+        size++;
+    }
 #endif
+    return size == 0 || *at == '0' || (at[size] != ',' && at[size] != '}') ? NULL : at + size;
 }
 
 /* Where reading came to: at the separator in front of a member, or behind the last one, and what is expected next. */

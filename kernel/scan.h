@@ -83,24 +83,6 @@ static inline const uint8_t *gn_plain_end(const uint8_t *at, const uint8_t *end)
     return at;
 }
 
-/* Behind a whole number of at most 8 digits, not 0, with a comma or a brace behind it; NULL for all else. */
-static inline const uint8_t *gn_small_number_end(const uint8_t *at)
-{
-    const uint64_t ones = 0x0101010101010101u;
-    uint64_t digits;
-    memcpy(&digits, at, 8);
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    digits = __builtin_bswap64(digits);
-#endif
-    digits ^= ones * '0'; /* above 9 in the first byte that is no digit; a carry comes only from a byte behind one */
-    const uint64_t others = ((digits + ones * 0x76) | digits) & (ones * 0x80);
-    if (others == 0 || (others & 0xFF) != 0 || (digits & 0xFF) == 0) {
-        return NULL;
-    }
-    at += __builtin_ctzll(others) / 8;
-    return *at == ',' || *at == '}' ? at : NULL;
-}
-
 /* Each steps over what it checked and returns what is behind it, NULL on failure. */
 
 /* A key and its colon. *key, the text between the quotes, must come behind the one that stood in *key before. */

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 BUSY_WAIT_S = 5.0
 UNFINISHED = DATABASE + ".new"
 
-_WAL_AT, _WAL = 18, b"\x02\x02"  # SQLite only reads a file that says a higher number there
+_WAL_AT, _WAL = 18, b"\x02\x02"  # a higher number there, and SQLite only reads the file
 _CACHE = "cache_size = -65536"
 _CACHE_ONCE_THROUGH = "cache_size = -512"  # the processor's cache holds it: 15 % off a scan's time
 _SETTINGS = (
@@ -159,7 +159,7 @@ class SqliteDatabase(Database):
         yield from definitions.faults(cursor)
         with self.path.open("rb") as file:
             if not file.read(_WAL_AT + len(_WAL)).endswith(_WAL):
-                yield "its first page says that it may not be written"
+                yield "its first page does not say that it keeps a write-ahead log"
 
     @contextmanager
     def translated(self) -> Iterator[None]:
