@@ -33,7 +33,7 @@ coverage: $(VENV)/installed-for-tests
 # cuts mount images: without root and loop devices it fails, unless told SKIP_POWER_CUTS=1.
 SKIP_POWER_CUTS ?=
 soak: $(VENV)/installed-for-tests
-	@NEIGHBOR_TEST_EFFORT=20 SKIP_POWER_CUTS=$(SKIP_POWER_CUTS) $(VENV)/bin/python -m pytest $(PYTEST_ARGS) tests
+	@NEIGHBOR_TEST_EFFORT=20 SKIP_POWER_CUTS=$(SKIP_POWER_CUTS) $(VENV)/bin/python -m pytest -o faulthandler_timeout=0 $(PYTEST_ARGS) tests
 
 clean:
 	rm -rf $(VENV) build dist kernel/_kernel.abi3.so

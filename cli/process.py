@@ -21,6 +21,7 @@ KILL_S_MAX = 10.0  # a process that SIGKILL does not end in this time waits for 
 FREEZES_MAX = 50  # scans for newly forked processes before all are killed
 POLL_S = 0.01  # between two looks at who is left
 _PROC = Path("/proc/self/stat")
+_CHILDREN = Path("/proc/thread-self/children")
 _SET_CHILD_SUBREAPER = 36  # prctl(2)
 _PARENT_FIELD, _GROUP_FIELD = 4, 5  # of /proc/<pid>/stat, counted from 1
 
@@ -142,26 +143,76 @@ def send(pids: Sequence[int], number: int) -> None:
             continue
 
 
-def kill_all(root: int, group: int, reap: Callable[[], object]) -> list[int]:
+def kill_all(root: int, group: int, is_over: Callable[[], bool]) -> list[int]:
     """End everybody in a tree with SIGKILL; return who is left after `KILL_S_MAX`.
 
-    All are stopped before the first is killed: what forks faster than it is killed would win.
+    `is_over` reaps, and tells whether nobody is left. A look that finds nobody does not tell: who
+    forks and exits meanwhile is not seen. All are stopped before the first is killed: what forks
+    faster than it is killed would win.
     """
-    frozen: set[int] = set()
-    for _scan in range(FREEZES_MAX):
-        new = set(members(root, group)) - frozen
-        if not new:
-            break
-        send(sorted(new), signal.SIGSTOP)
-        frozen |= new
+    _stop_all(root, group, is_over)
     deadline_s = time.monotonic() + KILL_S_MAX
-    while True:
-        left = members(root, group)
-        send(left, signal.SIGKILL)
-        reap()
-        if not left or time.monotonic() > deadline_s:
-            return left
-        time.sleep(POLL_S)
+    killed: set[int] = set()
+    left: list[int] = []
+    while not is_over():
+        found = _strike(root, group, signal.SIGKILL, deadline_s)
+        left = found or left
+        if time.monotonic() > deadline_s:
+            return sorted(left)
+        if found and killed.issuperset(found):
+            time.sleep(POLL_S)  # nobody new: they only need time to end
+        killed.update(found)
+    return []
+
+
+def _stop_all(root: int, group: int, is_over: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + KILL_S_MAX
+    stopped: set[int] = set()
+    for _look in range(FREEZES_MAX):
+        if is_over():  # before each look: those that have ended would make it long
+            return
+        found = _strike(root, group, signal.SIGSTOP, deadline_s)
+        if stopped.issuperset(found):
+            return
+        stopped.update(found)
+
+
+def _strike(root: int, group: int, number: int, until_s: float) -> list[int]:
+    """Send a signal to everybody in a tree, to each as soon as it is seen; return who was seen."""
+    seen = []
+    for pid in _tree(root, group):
+        send((pid,), number)
+        seen.append(pid)
+        if time.monotonic() > until_s:
+            break
+    return seen
+
+
+def _tree(root: int, group: int) -> Iterator[int]:
+    """Yield who is in a tree, as `members` does, each after its parent, the last started first.
+
+    Where no group is asked for, only the tree is looked at: a look at everybody takes longer than
+    a process lives that does nothing but fork.
+    """
+    if group or not _CHILDREN.exists():
+        yield from members(root, group)
+        return
+    parents = [root]
+    for parent in parents:
+        for pid in reversed(_children(parent)):
+            yield pid
+            parents.append(pid)
+
+
+def _children(pid: int) -> list[int]:
+    """Return the children of each of a process's threads; none if it has ended."""
+    found: list[int] = []
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            found += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_bytes().split())
+    except (FileNotFoundError, ProcessLookupError):
+        return found
+    return found
 
 
 def _everybody() -> Iterator[tuple[int, int, int]]:

@@ -83,7 +83,7 @@ class TreeLife:
             now_s = time.monotonic()
             if self._until_s is not None and now_s >= self._until_s:
                 if self._stage == "told":
-                    survivors = process.kill_all(os.getpid(), self._group, self._reap)
+                    survivors = process.kill_all(os.getpid(), self._group, self._is_over)
                     break
                 self._time_is_over()
             self._wait(awake, now_s)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from goodneighbor.cli import process
 
 NEIGHBOR = (sys.executable, "-m", "goodneighbor.cli")
 # A tree of four: a shell that ignores TERM, its child, one in another session, one forked away.
@@ -24,6 +25,26 @@ echo $! >>pids
 echo $$ >>pids
 echo up
 while :; do sleep 1; done
+"""
+
+# Each forks the next and ends. One that nobody ends notes it: the test must not wait for ever.
+CHAIN = """\
+import os, time
+until_s = time.monotonic() + 60
+while time.monotonic() < until_s:
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+open("outlived", "w").close()
+"""
+# `neighbor`, whose first looks at a tree it is to kill find nobody.
+BLIND = """\
+from itertools import count
+from goodneighbor.cli import process
+from goodneighbor.cli.__main__ import main
+see, looks = process._tree, count()
+process._tree = lambda root, group: see(root, group) if next(looks) >= 20 else iter(())
+main()
 """
 
 
@@ -86,12 +107,26 @@ def test_what_a_command_leaves_running_ends_with_it(tmp_path: Path) -> None:
 
 
 def test_who_forks_as_fast_as_it_is_killed_ends(tmp_path: Path) -> None:
-    chain = "import os, time\nwhile True:\n    if os.fork(): os._exit(0)\n    os.setsid()\n"
+    """Its output comes to an end, so nobody of the chain holds it any more."""
     done = timeout(
-        tmp_path, "500ms", "--grace", "100ms", "--json", "--", sys.executable, "-c", chain
+        tmp_path, "500ms", "--grace", "100ms", "--json", "--", sys.executable, "-c", CHAIN
     )
-    told = json.loads(done.stderr)
-    assert told["survivors"] == []
+    assert json.loads(done.stderr)["survivors"] == []
+    assert not (tmp_path / "outlived").exists()
+
+
+def test_a_look_that_finds_nobody_is_no_proof(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", BLIND, "timeout", "1s", "--grace", "100ms", "--json"]
+    with (tmp_path / "said").open("wb") as said:  # no pipe, which those that are left would hold
+        subprocess.run(
+            [*command, "--", "sh", "-c", STUBBORN], cwd=tmp_path, stdout=said, stderr=said,
+            check=False,
+        )  # fmt: skip
+    left = alive(tmp_path / "pids")
+    process.send(left, signal.SIGKILL)
+    assert left == []
+    assert b'"survivors":[]' in (tmp_path / "said").read_bytes()
+    assert len((tmp_path / "pids").read_text("utf-8").split()) == 4
 
 
 @contextmanager
@@ -100,28 +135,28 @@ def stubborn(folder: Path, grace: str) -> "Iterator[subprocess.Popen[bytes]]":
     command = [*NEIGHBOR, "timeout", "1h", "--grace", grace, "--", "sh", "-c", STUBBORN]
     with subprocess.Popen(
         command, cwd=folder, stdout=subprocess.PIPE, start_new_session=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"up\n"
-        yield process
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == b"up\n"
+        yield running
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_is_passed_on_and_ends_in_128_and_its_number(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    with stubborn(tmp_path, "300ms") as process:
-        process.send_signal(number)
-    assert process.returncode == 128 + number
+    with stubborn(tmp_path, "300ms") as running:
+        running.send_signal(number)
+    assert running.returncode == 128 + number
     assert alive(tmp_path / "pids") == []
 
 
 def test_a_second_signal_waits_for_no_grace(tmp_path: Path) -> None:
-    with stubborn(tmp_path, "1h") as process:
-        while process.poll() is None:  # two that come at once are one
-            process.send_signal(signal.SIGTERM)
+    with stubborn(tmp_path, "1h") as running:
+        while running.poll() is None:  # two that come at once are one
+            running.send_signal(signal.SIGTERM)
             time.sleep(0.1)
-    assert process.returncode == 128 + signal.SIGTERM
+    assert running.returncode == 128 + signal.SIGTERM
     assert alive(tmp_path / "pids") == []
 
 
