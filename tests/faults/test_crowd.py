@@ -12,7 +12,7 @@ from ..effort import EFFORT
 from .crowd import starved
 
 ROOT = Path(__file__).resolve().parents[2]
-SHORT_S, SOAK_S = 4, 180
+SHORT_S, SOAK_S = 15, 180
 ENGINES = ("sqlite", "postgresql")
 
 
