@@ -4,13 +4,13 @@
 
 #include "kernel.h"
 
-#if defined(__SSE2__)
-#include <immintrin.h>
-#endif
-
-/* 32 bytes at a time, by the compiler's flags or in wide.c. */
+/* 32 bytes at a time, by the compiler's flags or in wide.c. All of the machine's instructions take a compiler longer to
+ * read than all of this folder does. */
 #if defined(__AVX2__)
 #define GN_WIDE
+#include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>
 #endif
 
 /* 8 to 24 bytes, as nearly all keys have, as three words: where there are fewer, words overlap. What is done with them

@@ -25,6 +25,8 @@ FILE_LINES_MAX = 700  # a typical file has 60 to 200; past 300 look for the seco
 FUNCTION_LINES_MAX = 60  # a typical function has under 25; a screen is the end
 VAGUE_NAMES = {"utils", "util", "helpers", "common", "base", "manager", "misc"}
 MARKERS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+READ_LINES_MAX = 10_000  # of C by a compiler; all instructions of a machine are 36,000
+READS_ALL_INSTRUCTIONS = {"wide.c"}  # it needs those that not every machine of a kind has
 C_COMMENT_CODE = re.compile(r"^\s*(//|/\*)\s*[\w>\-.\[\]]+\s*(=|\().*;\s*(\*/)?$")
 
 # Who may do what. Everything else takes values and returns values.
@@ -231,6 +233,18 @@ def test_c_compiles_without_a_warning(compiler: str) -> None:
             run(compiler, *strict, *more, name_of(source))
         elif source.suffix == ".cpp":
             run(compiler, *flags[".cpp"], *more, name_of(source))
+
+
+def test_a_c_file_is_soon_read() -> None:
+    """The kernel is built nine times in a run of these tests, and by whoever installs it."""
+    if shutil.which("gcc") is None:
+        pytest.skip("gcc is not installed")
+    lengths = {
+        path.name: len(run("gcc", "-E", "-P", "-Ikernel", name_of(path)).splitlines())
+        for path in c_files()
+        if path.suffix == ".c" and path.name not in READS_ALL_INSTRUCTIONS
+    }
+    assert {name: lines for name, lines in lengths.items() if lines > READ_LINES_MAX} == {}
 
 
 def test_assertions_are_on_in_the_kernel_that_is_built() -> None:
