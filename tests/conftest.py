@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from . import fleet
+from . import fleet, memory
 
 if TYPE_CHECKING:
     from goodneighbor.store import Store
@@ -25,6 +25,8 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
 TOLD = "told at the end"
+
+memory.work_there()
 
 # A run in the background (`&`, nohup) starts with INT or HUP ignored, and all that it starts would
 # ignore them too: tests that send one would wait for ever.

@@ -34,6 +34,8 @@ SETTINGS = (
     "listen_addresses=",
     "max_connections=120",
     "shared_buffers=64MB",
+    "max_wal_size=128MB",  # it may lie in memory
+    "io_method=sync",  # all there is to read lies in the system's memory
     "autovacuum_naptime=1min",
     "full_page_writes=off",
 )
