@@ -18,5 +18,6 @@ def work_there() -> None:
     """Let this process, and those it starts, make their temporary folders in memory."""
     if "TMPDIR" in os.environ or not os.access(FOLDER, os.W_OK):
         return
-    if shutil.disk_usage(FOLDER).free >= ROOM_SIZE_MIN:
+    runs_programs = not os.statvfs(FOLDER).f_flag & os.ST_NOEXEC  # what is built there is run there
+    if runs_programs and shutil.disk_usage(FOLDER).free >= ROOM_SIZE_MIN:
         os.environ["TMPDIR"] = tempfile.tempdir = str(FOLDER)
