@@ -15,7 +15,6 @@ typedef struct gn_items {
     gn_span whole;          /* the member's value; size 0: absent */
     bool iterable;
     uint32_t count;
-    uint32_t room;
     uint32_t stride;        /* spans an item: value, key, the slots, and one for what nobody names */
     gn_span *spans;
     bool *matched;

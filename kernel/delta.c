@@ -3,165 +3,166 @@
  * Nearly all members come with the key that is expected (expected.c) and hold a plain string or a small number: one loop
  * notes those, and stops at the first that is anything else. Items are noted as they pass, since the order of the
  * rules is not the order of the bytes. */
-#include "expected.h"
+#include "plain_members.h"
+
+#define SPANS_FIRST 48u     /* for items, with the delta: as many as most deltas need */
 
 /* A delta being read. */
 typedef struct reader {
     gn_scanner scan;
     gn_program *program;
     gn_delta *delta;
+    gn_span *spans;         /* cleared, for the items to come; those of the source at hand end here */
+    gn_span *spans_end;
     gn_expected spare;      /* what is known of a key that is too long to be learned */
 } reader;
 
-static inline gn_span other_span(const uint8_t *start, const uint8_t *from, const uint8_t *to)
-{
-    return (gn_span){.at = (uint32_t)(from - start) & INT32_MAX, .size = (uint32_t)(to - from)};
-}
-
-/* The same of a plain string. */
-static inline gn_span plain_span(const uint8_t *start, const uint8_t *from, const uint8_t *to)
-{
-    return (gn_span){.at = (uint32_t)(from - start) & INT32_MAX, .is_plain = 1, .size = (uint32_t)(to - from)};
-}
-
 static inline gn_span span_of(const reader *in, const uint8_t *from, const uint8_t *to)
 {
-    return other_span(in->scan.start, from, to);
+    return gn_span_between(in->scan.start, from, to);
 }
 
-/* ---- members as they are expected ---- */
-
-/* Where a plain string ends, or may not go on as one; `at` is behind its opening quote. */
-static GN_INLINE const uint8_t *plain_string_end(const uint8_t *at, const uint8_t *end)
+static GN_NO_INLINE gn_point scan_plain_members(gn_point from, gn_span *slots, const uint8_t *start, const uint8_t *end)
 {
-#if defined(GN_SPECIALS_STEP)
-    uint32_t specials;
-    while ((specials = gn_specials(at)) == 0) {
-        at += GN_SPECIALS_STEP;
-        if (at >= end) {
-            return end;
-        }
-    }
-    return at + (uint32_t)__builtin_ctz(specials);
-#else
-    return gn_plain_end(at, end);
-#endif
-}
-
-/* Behind a whole number of at most 16 digits, not 0, with a comma or a brace behind it; NULL for all else. */
-static GN_INLINE const uint8_t *few_digits_end(const uint8_t *at)
-{
-#if defined(__SSE2__)
-    /* Moved so that the digits are the ten least of signed bytes. */
-    const __m128i moved = _mm_add_epi8(_mm_loadu_si128((const __m128i *)(const void *)at), _mm_set1_epi8(0x80 - '0'));
-    const __m128i digits = _mm_cmpgt_epi8(_mm_set1_epi8(-128 + 10), moved);
-    const uint32_t size = (uint32_t)__builtin_ctz(~(uint32_t)_mm_movemask_epi8(digits));
-#else
-    uint32_t size = 0;
-    while (size < 16 && (uint8_t)(at[size] - '0') < 10) {
-        size++;
-    }
-#endif
-    return size == 0 || *at == '0' || (at[size] != ',' && at[size] != '}') ? NULL : at + size;
-}
-
-/* Where reading came to: at the separator in front of a member, or behind the last one, and what is expected next. */
-typedef struct point {
-    const uint8_t *at;
-    const gn_expected *next;
-} point;
-
-/* Note the members that come as expected and whose value is a plain string or a small number: nearly all. `from` is at
- * the brace or comma in front of the first. */
-static GN_NO_INLINE point scan_plain_members(point from, gn_span *slots, const uint8_t *start, const uint8_t *end)
-{
-    const gn_expected *next = from.next;
-    const uint8_t *at = from.at;
-    for (;;) {
-        const uint32_t differs = gn_difference(next, at + 1);
-        const uint8_t *const value = at + 1 + next->size, *behind;
-        if ((differs & next->string_mask) == 0) {
-            behind = plain_string_end(value + 1, end);
-            if (*behind++ != '"') {
-                break;
-            }
-            slots[next->slot] = plain_span(start, value, behind);
-        } else {
-            if ((differs & next->key_mask) != 0 || !next->is_plain || (behind = few_digits_end(value)) == NULL) {
-                break;
-            }
-            slots[next->slot] = other_span(start, value, behind);
-        }
-        next++;
-        at = behind;
-        if (*at != ',' || at >= end) {
-            break;
-        }
-    }
-    return (point){at, next};
+    return gn_plain_members(from, slots, start, end);
 }
 
 /* ---- values ---- */
 
-static inline const uint8_t *scan_object(reader *in, const uint8_t *at, gn_shape *shape, gn_span *slots, uint32_t depth);
+static inline const uint8_t *scan_object(reader *in, const uint8_t *at, gn_shape *shape, gn_span *slots,
+                                         uint32_t depth);
+static inline const uint8_t *object_end(reader *in, const uint8_t *first, gn_point now, gn_shape *shape, gn_span *slots,
+                                        uint32_t depth);
 
-/* Twice the room for items, their spans cleared; false when memory ends. */
-static bool more_items(reader *in, gn_items *items)
+/* Move the items of the source at hand to where there is room for as many more; false when memory ends. */
+static GN_COLD bool move_items(reader *in, gn_items *items)
 {
-    const uint32_t room = items->room == 0 ? 4 : items->room * 2;
-    const size_t used = (size_t)items->count * items->stride, count = (size_t)room * items->stride;
-    gn_span *spans = room < items->room ? NULL : gn_alloc_array(in->scan.arena, count, sizeof *spans);
+    const size_t used = (size_t)items->count * items->stride, room = (used + items->stride) * 2;
+    gn_span *spans = gn_alloc_array(in->scan.arena, room, sizeof *spans);
     if (spans == NULL) {
         gn_scan_fail(&in->scan, GN_NO_MEMORY, in->scan.start);
         return false;
     }
-    if (used > 0) {
-        memcpy(spans, items->spans, used * sizeof *spans);
-    }
-    memset(spans + used, 0, (count - used) * sizeof *spans);
+    memcpy(spans, items->spans, used * sizeof *spans);
+    memset(spans + used, 0, (room - used) * sizeof *spans);
     items->spans = spans;
-    items->room = room;
+    in->spans = spans + used;
+    in->spans_end = spans + room;
     return true;
+}
+
+/* Room for one more item. */
+static inline bool has_room(reader *in, gn_items *items)
+{
+    return (size_t)(in->spans_end - in->spans) >= items->stride || move_items(in, items);
+}
+
+/* Note a value as the next item, for which there is room. */
+static inline void take_item(reader *in, gn_items *items, const uint8_t *value, const uint8_t *behind)
+{
+    in->spans[0] = span_of(in, value, behind);
+    in->spans += items->stride;
+    items->count++;
+}
+
+/* Take items that are objects of plain members alone: nearly all. There is room for the first, which begins at *item.
+ * The result is behind the last, with nothing expected, or in *item, which is something else. */
+static GN_NO_INLINE gn_point scan_plain_items(reader *in, const uint8_t **item, const gn_expected *first,
+                                              gn_items *items)
+{
+    const uint8_t *const start = in->scan.start, *const end = in->scan.end, *at = *item;
+    gn_span *spans = in->spans, *const last = in->spans_end - items->stride;
+    for (;;) {
+        const gn_point now = gn_plain_members((gn_point){at, first}, spans + 2, start, end);
+        if (*now.at != '}' || now.at >= end) {
+            in->spans = spans;
+            *item = at;
+            return now;
+        }
+        spans[0] = gn_span_between(start, at, now.at + 1);
+        spans += items->stride;
+        items->count++;
+        at = now.at + 2;
+        if (memcmp(at - 1, ",{", 2) != 0 || at >= end || spans > last) {
+            in->spans = spans;
+            return (gn_point){at - 1, NULL};
+        }
+    }
+}
+
+/* The elements of an array as items; `at` is behind its bracket. */
+static const uint8_t *scan_elements(reader *in, const uint8_t *at, gn_source_plan *source, gn_items *items)
+{
+    const uint8_t *const end = in->scan.end;
+    for (;;) {
+        const uint8_t *behind;
+        gn_point now = {at, source->shape.expected};
+        if (!has_room(in, items)) {
+            return NULL;
+        }
+        if (at < end && *at == '{') {
+            now = scan_plain_items(in, &at, now.next, items);
+            behind = now.next == NULL ? now.at : object_end(in, at, now, &source->shape, in->spans + 2, 2);
+        } else {
+            behind = gn_check_value(&in->scan, at, 2);
+        }
+        if (behind == NULL) {
+            return NULL;
+        }
+        if (now.next != NULL) {
+            take_item(in, items, at, behind);
+        }
+        if (behind >= end || (*behind != ',' && *behind != ']')) {
+            return gn_scan_fail_byte(&in->scan, behind);
+        }
+        if (*behind == ']') {
+            return behind + 1;
+        }
+        at = behind + 1;
+    }
+}
+
+/* The members of an object as items, with their keys; `at` is behind its brace. */
+static GN_NO_INLINE const uint8_t *scan_entries(reader *in, const uint8_t *at, gn_source_plan *source, gn_items *items)
+{
+    const uint8_t *const end = in->scan.end;
+    gn_key key = {.text.bytes = NULL};
+    for (;;) {
+        if (!has_room(in, items)) {
+            return NULL;
+        }
+        gn_span *const spans = in->spans;
+        const uint8_t *const value = gn_check_key(&in->scan, at, &key);
+        if (value == NULL) {
+            return NULL;
+        }
+        at = value < end && *value == '{' ? scan_object(in, value, &source->shape, spans + 2, 2)
+                                          : gn_check_value(&in->scan, value, 2);
+        if (at == NULL) {
+            return NULL;
+        }
+        spans[1] = span_of(in, key.text.bytes - 1, key.text.bytes + key.text.size + 1);
+        take_item(in, items, value, at);
+        if (at >= end || (*at != ',' && *at != '}')) {
+            return gn_scan_fail_byte(&in->scan, at);
+        }
+        if (*at++ == '}') {
+            return at;
+        }
+    }
 }
 
 /* The items of a source: the elements of an array, or the members of an object with their keys. */
 static const uint8_t *scan_items(reader *in, const uint8_t *at, gn_source_plan *source, gn_items *items)
 {
-    const uint8_t *end = in->scan.end;
     const bool is_object = *at == '{';
-    const uint8_t close = is_object ? '}' : ']';
-    gn_key key = {.text.bytes = NULL};
     items->iterable = true;
-    at++;
-    if (at < end && *at == close) {
-        return at + 1;
+    items->stride = 3 + source->slot_count;
+    items->spans = in->spans;
+    if (at[1] == (is_object ? '}' : ']') && at + 1 < in->scan.end) {
+        return at + 2;
     }
-    for (;;) {
-        if (items->count == items->room && !more_items(in, items)) {
-            return NULL;
-        }
-        gn_span *spans = items->spans + (size_t)items->count++ * items->stride;
-        if (is_object) {
-            at = gn_check_key(&in->scan, at, &key);
-            if (at == NULL) {
-                return NULL;
-            }
-            spans[1] = span_of(in, key.text.bytes - 1, key.text.bytes + key.text.size + 1);
-        }
-        const uint8_t *value = at;
-        at = at < end && *at == '{' ? scan_object(in, at, &source->shape, spans + 2, 2)
-                                    : gn_check_value(&in->scan, at, 2);
-        if (at == NULL) {
-            return NULL;
-        }
-        spans[0] = span_of(in, value, at);
-        if (at >= end || (*at != ',' && *at != close)) {
-            return gn_scan_fail_byte(&in->scan, at);
-        }
-        if (*at++ == close) {
-            return at;
-        }
-    }
+    return is_object ? scan_entries(in, at + 1, source, items) : scan_elements(in, at + 1, source, items);
 }
 
 static bool holds_something(const uint8_t *at, const uint8_t *end)
@@ -215,7 +216,7 @@ static const uint8_t *scan_other(reader *in, const uint8_t *at, const gn_want *w
 }
 
 /* The rest of an object that begins at `first`, from where reading came to. */
-static GN_NO_INLINE const uint8_t *scan_rest(reader *in, const uint8_t *first, point now, gn_shape *shape,
+static GN_NO_INLINE const uint8_t *scan_rest(reader *in, const uint8_t *first, gn_point now, gn_shape *shape,
                                              gn_span *slots, uint32_t depth)
 {
     const uint8_t *const end = in->scan.end, *spare_key = NULL;
@@ -223,10 +224,12 @@ static GN_NO_INLINE const uint8_t *scan_rest(reader *in, const uint8_t *first, p
         const uint8_t *const key = now.at + 1;
         const gn_expected *const expected = now.next, *taken = expected;
         if ((gn_difference(expected, key) & expected->key_mask) != 0) {
-            taken = gn_expected_find(&in->scan, key, shape, &now.next, &in->spare, spare_key);
+            const gn_expected *place = expected;
+            taken = gn_expected_find(&in->scan, key, shape, &place, &in->spare, spare_key);
             if (taken == NULL) {
                 return NULL;
             }
+            now.next = place;
         }
         if (taken == expected || taken == &in->spare) {
             spare_key = taken == &in->spare ? key : NULL;
@@ -240,7 +243,7 @@ static GN_NO_INLINE const uint8_t *scan_rest(reader *in, const uint8_t *first, p
             }
         }
         if (now.next->is_plain) {
-            const point then = scan_plain_members(now, slots, in->scan.start, end);
+            const gn_point then = scan_plain_members(now, slots, in->scan.start, end);
             spare_key = then.at > now.at ? NULL : spare_key;
             now = then;
         }
@@ -251,26 +254,33 @@ static GN_NO_INLINE const uint8_t *scan_rest(reader *in, const uint8_t *first, p
     return now.at < end && *now.at == '}' ? now.at + 1 : gn_scan_fail_byte(&in->scan, now.at);
 }
 
+/* The end of an object that begins at `first`, from where its first plain members end. */
+static inline const uint8_t *object_end(reader *in, const uint8_t *first, gn_point now, gn_shape *shape, gn_span *slots,
+                                        uint32_t depth)
+{
+    const uint8_t *const end = in->scan.end;
+    if (*now.at == '}' && now.at < end) {
+        return now.at + 1;
+    }
+    if (now.at == first && first[1] == '}' && first + 1 < end) {
+        return first + 2;
+    }
+    if (now.at != first && (*now.at != ',' || now.at >= end)) {
+        return gn_scan_fail_byte(&in->scan, now.at);
+    }
+    return scan_rest(in, first, now, shape, slots, depth);
+}
+
 /* One object: note the members that shape names in slots, and of those that nobody names the last one behind them.
  * depth counts the shapes, which the rules bound. */
 static inline const uint8_t *scan_object(reader *in, const uint8_t *at, gn_shape *shape, gn_span *slots, uint32_t depth)
 {
-    const uint8_t *const end = in->scan.end;
     assert(*at == '{' && depth <= GN_NAME_SEGMENTS_MAX);
-    if (at[1] == '}' && at + 1 < end) {
-        return at + 2;
-    }
-    point now = {at, shape->expected};
+    gn_point now = {at, shape->expected};
     if (now.next->is_plain) {
-        now = scan_plain_members(now, slots, in->scan.start, end);
-        if (*now.at == '}' && now.at < end) {
-            return now.at + 1;
-        }
-        if (now.at != at && (*now.at != ',' || now.at >= end)) {
-            return gn_scan_fail_byte(&in->scan, now.at);
-        }
+        now = scan_plain_members(now, slots, in->scan.start, in->scan.end);
     }
-    return scan_rest(in, at, now, shape, slots, depth);
+    return object_end(in, at, now, shape, slots, depth);
 }
 
 int gn_scan_delta(gn_arena *arena, gn_program *program, const uint8_t *body, size_t size, gn_delta *delta,
@@ -279,18 +289,18 @@ int gn_scan_delta(gn_arena *arena, gn_program *program, const uint8_t *body, siz
     reader in; /* but for the spare key, which is written before it is read */
     const size_t slots_size = (program->root_slot_count + (size_t)1) * sizeof *delta->slots;
     const size_t items_size = program->source_count * sizeof *delta->items;
+    const size_t room_size = items_size + slots_size + SPANS_FIRST * sizeof *delta->slots;
     *position = 0;
-    uint8_t *room = size > GN_SCAN_SIZE_MAX ? NULL : gn_alloc(arena, items_size + slots_size);
+    uint8_t *room = size > GN_SCAN_SIZE_MAX ? NULL : gn_alloc(arena, room_size);
     if (room == NULL) {
         return GN_NO_MEMORY;
     }
     *delta = (gn_delta){.body = body, .unnamed = {.arena = arena}};
     delta->items = (gn_items *)(void *)room;
     delta->slots = (gn_span *)(void *)(room + items_size);
-    memset(room, 0, items_size + slots_size);
-    for (uint32_t i = 0; i < program->source_count; i++) {
-        delta->items[i].stride = 3 + program->sources[i].slot_count;
-    }
+    memset(room, 0, room_size);
+    in.spans = delta->slots + program->root_slot_count + 1;
+    in.spans_end = in.spans + SPANS_FIRST;
     gn_scanner_open(&in.scan, arena, body, size);
     in.program = program;
     in.delta = delta;

@@ -20,15 +20,19 @@ static const gn_want *find_want(const gn_shape *shape, const gn_key *key)
 static gn_expected expect(const gn_shape *shape, const gn_key *key, const gn_want *want)
 {
     const uint32_t size = key->text.size + 3;
-    gn_expected expected = {.size = size, .want = want, .string_mask = UINT32_MAX};
+    gn_expected expected = {.size = size, .text_at = size + 1, .want = want, .string_mask = UINT32_MAX};
     expected.slot = want == NULL || want->slot == GN_NONE ? shape->slot_count : want->slot;
     expected.is_plain = want == NULL || (want->source == GN_NONE && want->below == NULL);
-    if (size < GN_EXPECTED_SIZE) {
+    if (size + 1 < GN_EXPECTED_SIZE) {
         expected.key_mask = UINT32_MAX >> (GN_EXPECTED_SIZE - size);
         expected.string_mask = expected.key_mask << 1 | 1;
         memcpy(expected.text, key->text.bytes - 1, size - 1);
         expected.text[size - 1] = ':';
-        expected.text[size] = expected.is_plain ? '"' : 0; /* what is not plain goes the long way: no byte is 0 there */
+        if (expected.is_plain) {
+            expected.text[size] = '"';
+        } else { /* goes the long way: no plain string has these two bytes 0 in front of its text and in it */
+            expected.string_mask = expected.string_mask << 1 | 1;
+        }
     }
     return expected;
 }

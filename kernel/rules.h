@@ -53,7 +53,7 @@ typedef struct gn_want {
     uint32_t source;        /* at the top of a delta: the source whose items it holds, or GN_NONE */
     gn_shape *below;
 } gn_want;
-/* A key with its quotes and its colon as it stands in text, and the quote of a string's value behind it. */
+/* A key with its quotes and its colon as it stands in text, the quote of a string's value behind it, and a byte more. */
 #define GN_EXPECTED_SIZE 32u
 #define GN_EXPECTED_MAX 24u
 typedef struct gn_expected {
@@ -62,6 +62,7 @@ typedef struct gn_expected {
     uint32_t key_mask;      /* a bit for each byte of the key and its colon; 0: too long to be expected */
     uint32_t string_mask;   /* the same with the quote behind them */
     uint32_t size;          /* of the key and its colon */
+    uint32_t text_at;       /* behind the opening quote of a string's value: where its text begins */
     uint32_t slot;          /* as in want; the one behind all others for what nobody names */
     bool is_plain;          /* its place is all that is wanted of it, if that */
 } gn_expected;

@@ -41,14 +41,14 @@ static inline int gn_scanner_finish(gn_scanner *scan, const uint8_t *behind, uin
 typedef struct gn_special_bytes {
     _Alignas(32) uint8_t slash[32], turned[32], less[32];
 } gn_special_bytes;
-extern const gn_special_bytes gn_specials_of_32;
+extern __attribute__((visibility("hidden"))) const gn_special_bytes gn_specials_of_32;
 #endif
 #if defined(GN_WIDE)
 #define GN_SPECIALS_STEP 32
 static inline uint32_t gn_specials(const uint8_t *at)
 {
     const gn_special_bytes *of = &gn_specials_of_32;
-    const __m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)at);
+    const __m256i bytes = _mm256_lddqu_si256((const __m256i *)(const void *)at);
     const __m256i slash = _mm256_cmpeq_epi8(bytes, *(const __m256i *)(const void *)of->slash);
     const __m256i turned = _mm256_xor_si256(bytes, *(const __m256i *)(const void *)of->turned);
     const __m256i low = _mm256_subs_epi8(turned, *(const __m256i *)(const void *)of->less);

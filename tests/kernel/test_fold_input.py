@@ -113,6 +113,15 @@ def test_no_damaged_value_folds_behind_a_key_that_came_before(
     assert fold.document("stats") == before
 
 
+def test_a_key_whose_items_are_wanted_is_followed_by_no_string_without_its_quote(
+    fold: Fold,
+) -> None:
+    fold.run([event(b'{"a":"x","ops":[],"z":1}')] * 2)
+    with pytest.raises(DeltaRejected) as caught:
+        fold.run([event(b'{"a":"x","ops":\0abc","z":1}')])
+    assert caught.value.position == 15
+
+
 @pytest.mark.parametrize("order", list(permutations("abcd")))
 def test_keys_that_came_in_any_order_are_still_checked_for_theirs(
     fold: Fold, order: tuple[str, ...]
