@@ -1,8 +1,8 @@
 /* A delta, read in one pass: where the things are that the rules name.
  *
- * Nearly all members come with the key that is expected (expected.c) and hold a plain string or a small number: one loop
- * notes those, and stops at the first that is anything else. Items are noted as they pass, since the order of the
- * rules is not the order of the bytes. */
+ * Nearly all members come with the key that is expected (expected.c) and hold a plain string or a small number: one
+ * loop (plain_members.h) notes those, and stops at the first that is anything else. Items are noted as they pass,
+ * since the order of the rules is not the order of the bytes. */
 #include "plain_members.h"
 
 #define SPANS_FIRST 48u     /* for items, with the delta: as many as most deltas need */

@@ -53,7 +53,7 @@ typedef struct gn_want {
     uint32_t source;        /* at the top of a delta: the source whose items it holds, or GN_NONE */
     gn_shape *below;
 } gn_want;
-/* A key with its quotes and its colon as it stands in text, the quote of a string's value behind it, and a byte more. */
+/* A key with its quotes and its colon as it stands in text, the quote of a string's value, and a byte more. */
 #define GN_EXPECTED_SIZE 32u
 #define GN_EXPECTED_MAX 24u
 typedef struct gn_expected {
