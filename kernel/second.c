@@ -46,15 +46,17 @@ bool gn_second_pack(gn_name text, int64_t *packed)
     return true;
 }
 
-bool gn_second_pack_far(gn_near_day *near, const uint8_t *text, int64_t *packed)
+GN_COLD int64_t gn_second_pack_far(gn_near_day *near, const uint8_t *text)
 {
-    if (!gn_second_pack((gn_name){text, GN_SECOND_SIZE}, packed)) {
-        return false;
+    int64_t packed;
+    if (!gn_second_pack((gn_name){text, GN_SECOND_SIZE}, &packed)) {
+        return GN_NO_SECOND;
     }
+    assert(packed != GN_NO_SECOND);
     near->first = gn_word_at(text + 1);
     near->second = gn_word_at(text + 4);
-    near->packed = *packed >> GN_SECOND_TIME_BITS << GN_SECOND_TIME_BITS;
-    return true;
+    near->packed = packed >> GN_SECOND_TIME_BITS << GN_SECOND_TIME_BITS;
+    return packed;
 }
 
 /* Make the day of `us` the near one; false when it is of none of the years 1 to 9999. */
@@ -73,17 +75,17 @@ static GN_COLD bool find_day(gn_near_day *near, int64_t us)
     return is_second;
 }
 
-bool gn_second_pack_us(gn_near_day *near, int64_t us, int64_t *packed)
+int64_t gn_second_pack_us(gn_near_day *near, int64_t us)
 {
-    const bool is_near = (uint64_t)us - (uint64_t)near->begin_us < DAY_US && near->begin_packed != 0;
+    const bool is_near = (uint64_t)us - (uint64_t)near->begin_us < DAY_US && near->begin_packed != GN_NO_SECOND;
     if (!is_near && !find_day(near, us)) {
-        return false;
+        return GN_NO_SECOND;
     }
     const uint64_t since_us = (uint64_t)us - (uint64_t)near->begin_us;
     const uint32_t second = (uint32_t)(since_us / SECOND_US), minute = second / 60, hour = minute / 60;
     /* 1 << 12 an hour, 1 << 6 a minute and 1 a second, less the 60 minutes and 60 seconds that each of them is. */
-    *packed = near->begin_packed + ((1 << 12) - (60 << 6)) * hour + ((1 << 6) - 60) * minute + second;
-    return second * (uint64_t)SECOND_US == since_us;
+    const int64_t packed = near->begin_packed + ((1 << 12) - (60 << 6)) * hour + ((1 << 6) - 60) * minute + second;
+    return second * (uint64_t)SECOND_US == since_us ? packed : GN_NO_SECOND;
 }
 
 static uint8_t *put_two(uint8_t *out, unsigned value, char behind)
