@@ -9,6 +9,7 @@ recompiling only what changed; options of `build_ext` may follow, for a build el
 """
 
 import os
+import re
 import sys
 import sysconfig
 import warnings
@@ -44,6 +45,11 @@ def written_sources() -> list[Path]:
 def headers() -> list[Path]:
     """Return the kernel's headers, sorted."""
     return sorted(KERNEL.glob("*.h"))
+
+
+def included(source: Path) -> list[Path]:
+    """Return the C files that a C file holds a second time."""
+    return [KERNEL / name for name in re.findall(r'#include "(\w+\.c)"', source.read_text("utf-8"))]
 
 
 def write_binding(folder: Path) -> Path:
@@ -82,7 +88,8 @@ class BuildKernel(build_ext):
     def compile_one(self, source: Path) -> Path:
         """Compile one file unless its object is newer than it, the headers and this program."""
         (name,) = self.compiler.object_filenames([str(source)], output_dir=self.build_temp)
-        if self.force or is_stale(Path(name), [source, *headers(), Path(__file__)]):
+        read = [source, *included(source), *headers(), Path(__file__)]
+        if self.force or is_stale(Path(name), read):
             written = source.parent == KERNEL
             self.compiler.compile(
                 [str(source)],

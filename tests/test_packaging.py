@@ -56,6 +56,22 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+def test_a_file_that_another_holds_is_a_reason_to_build_it_again(tmp_path: Path) -> None:
+    for name in ("kernel", "pyproject.toml"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    build = (sys.executable, "kernel/build_backend.py")
+    run(*build, cwd=tmp_path)
+    holder, held = tmp_path / "kernel" / "wide.c", tmp_path / "kernel" / "delta.c"
+    assert f'#include "{held.name}"' in holder.read_text("utf-8")
+    objects = {path.name: path for path in (tmp_path / "build").rglob("*.o")}
+    before = {name: path.stat().st_mtime_ns for name, path in objects.items()}
+    os.utime(held)
+    run(*build, cwd=tmp_path)
+    built = {name for name, path in objects.items() if path.stat().st_mtime_ns > before[name]}
+    assert built == {"wide.o", "delta.o"}
+
+
 def test_one_wheel_serves_every_python_from_3_11(wheel: Path) -> None:
     assert "-cp311-abi3-" in wheel.name
 
