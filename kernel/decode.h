@@ -55,8 +55,7 @@ void gn_shapes_close(gn_program *program);
 
 /* Give operations of one rule that name the same entity the same number. */
 void gn_steps_entities(const gn_program *program, gn_rule *rule);
-/* The rule's steps, for which there is room: an operation has a short way if it writes one slot of an entity, of a
- * value that needs no working out. */
-void gn_steps_make(gn_program *program, gn_rule *rule);
+/* The operation as unit.c may do it: one slot of an entity, of a value that needs no working out. */
+gn_step gn_step_of(gn_program *program, const gn_operation *operation);
 
 #endif

@@ -178,7 +178,6 @@ static inline void open_work(gn_work *work, gn_fold *fold, const uint8_t *text, 
     work->rule_next = fold->program.rules;
     work->item_next = 0;
     work->lookups_end = work->lookups;
-    work->operation_count = 0;
     work->own_names = NULL;
     work->is_fallback = work->is_matched = false;
     work->source = GN_SOURCE_RULE;

@@ -127,13 +127,15 @@ static void get_rule(gn_decoder *in, gn_rule *rule)
     }
     rule->operation_count = gn_decode_number(in, 2);
     rule->operations = gn_decode_array(in, rule->operation_count, sizeof *rule->operations);
-    rule->steps = gn_decode_array(in, rule->operation_count + GN_RULE_STEPS, sizeof *rule->steps);
+    rule->steps = gn_decode_array(in, rule->operation_count, sizeof *rule->steps);
     for (uint32_t i = 0; in->status == GN_OK && i < rule->operation_count; i++) {
         rule->operations[i] = get_operation(in);
     }
     if (in->status == GN_OK) {
         gn_steps_entities(program, rule);
-        gn_steps_make(program, rule);
+        for (uint32_t i = 0; i < rule->operation_count; i++) {
+            rule->steps[i] = gn_step_of(program, &rule->operations[i]);
+        }
     }
 }
 

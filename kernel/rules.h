@@ -109,29 +109,29 @@ typedef struct gn_operation {
     gn_name literal;
     gn_reference reference;
 } gn_operation;
-/* How many entities steps may write to: of one rule those that it looks up, of the program the single ones. */
+/* How many entities steps have numbers for: of one rule those that it looks up, of the program the single ones. */
 #define GN_RULE_ENTITIES 8u
 #define GN_PROGRAM_SINGLES 8u
-/* What unit.c does for a unit, one after the other: `into`, then each operation, then an end. inc, max and min of a slot
- * have a short way, if their entity is open. */
+/* The numbers: none, the program's, then the rule's. */
+#define GN_STEP_SINGLES 1u
+#define GN_STEP_ENTITIES (GN_STEP_SINGLES + GN_PROGRAM_SINGLES)
+#define GN_STEP_NUMBERS (GN_STEP_ENTITIES + GN_RULE_ENTITIES)
+/* An operation as unit.c does it by the short way: inc, max or min of a slot. */
 #define GN_STEP_OTHER GN_NONE           /* value_slot: neither a field nor the event's time */
 #define GN_STEP_TIME (GN_NONE - 1)
-#define GN_RULE_STEPS 2u                /* besides those of operations */
-enum gn_step_code { GN_STEP_INC = 0, GN_STEP_MAX, GN_STEP_MIN, GN_STEP_LONG, GN_STEP_INTO, GN_STEP_SKIP, GN_STEP_END };
+enum gn_step_code { GN_STEP_INC = 0, GN_STEP_MAX, GN_STEP_MIN };
 typedef struct gn_step {
     uint8_t code;
-    bool is_looked_up;      /* the entity is one of those that the rule looks up, else of the program's single ones */
-    uint32_t entity_at;     /* where it is found among them, in bytes; of the single ones the first is never open */
+    uint32_t entity;        /* its number; 0: there is no short way */
     uint32_t cell_at;       /* where the slot's cell lies in the entity's object, in bytes */
     uint32_t value_slot;    /* of max and min: of their reference's first alternative, or what that is instead */
     int64_t by;             /* of inc */
-    const gn_operation *operation;  /* NULL: it is none */
+    const gn_operation *operation;
 } gn_step;
 typedef struct gn_rule_entity {
     const struct gn_document *document;
     const gn_reference *reference;  /* that alone gives its key; NULL: the rule's keys do */
     uint32_t slot;                  /* of the reference's first alternative; GN_NONE: that is no field */
-    bool is_into;                   /* it is only looked for when the unit runs */
 } gn_rule_entity;
 typedef struct gn_rule {
     uint32_t source;        /* GN_NONE: the delta itself */
@@ -143,10 +143,9 @@ typedef struct gn_rule {
     gn_template *keys;
     uint32_t operation_count;
     gn_operation *operations;
-    gn_step *steps;
+    gn_step *steps;         /* one an operation */
     uint32_t entity_count;  /* entities that its operations name by one reference */
     uint32_t lookup_count;  /* those, and `into` behind them */
-    bool writes_into;       /* operations name entities of the document that `into` adds to */
     gn_rule_entity entities[GN_RULE_ENTITIES + 1];
 } gn_rule;
 /* A member of the delta whose items rules run over; the last one is `ops`. */

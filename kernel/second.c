@@ -46,17 +46,15 @@ bool gn_second_pack(gn_name text, int64_t *packed)
     return true;
 }
 
-GN_COLD int64_t gn_second_pack_far(gn_near_day *near, const uint8_t *text)
+bool gn_second_pack_far(gn_near_day *near, const uint8_t *text, int64_t *packed)
 {
-    int64_t packed;
-    if (!gn_second_pack((gn_name){text, GN_SECOND_SIZE}, &packed)) {
-        return GN_NO_SECOND;
+    if (!gn_second_pack((gn_name){text, GN_SECOND_SIZE}, packed)) {
+        return false;
     }
-    assert(packed != GN_NO_SECOND);
     near->first = gn_word_at(text + 1);
     near->second = gn_word_at(text + 4);
-    near->packed = packed >> GN_SECOND_TIME_BITS << GN_SECOND_TIME_BITS;
-    return packed;
+    near->packed = *packed >> GN_SECOND_TIME_BITS << GN_SECOND_TIME_BITS;
+    return true;
 }
 
 /* Make the day of `us` the near one; false when it is of none of the years 1 to 9999. */
@@ -75,17 +73,17 @@ static GN_COLD bool find_day(gn_near_day *near, int64_t us)
     return is_second;
 }
 
-int64_t gn_second_pack_us(gn_near_day *near, int64_t us)
+bool gn_second_pack_us(gn_near_day *near, int64_t us, int64_t *packed)
 {
-    const bool is_near = (uint64_t)us - (uint64_t)near->begin_us < DAY_US && near->begin_packed != GN_NO_SECOND;
+    const bool is_near = (uint64_t)us - (uint64_t)near->begin_us < DAY_US && near->begin_packed != 0;
     if (!is_near && !find_day(near, us)) {
-        return GN_NO_SECOND;
+        return false;
     }
     const uint64_t since_us = (uint64_t)us - (uint64_t)near->begin_us;
     const uint32_t second = (uint32_t)(since_us / SECOND_US), minute = second / 60, hour = minute / 60;
     /* 1 << 12 an hour, 1 << 6 a minute and 1 a second, less the 60 minutes and 60 seconds that each of them is. */
-    const int64_t packed = near->begin_packed + ((1 << 12) - (60 << 6)) * hour + ((1 << 6) - 60) * minute + second;
-    return second * (uint64_t)SECOND_US == since_us ? packed : GN_NO_SECOND;
+    *packed = near->begin_packed + ((1 << 12) - (60 << 6)) * hour + ((1 << 6) - 60) * minute + second;
+    return second * (uint64_t)SECOND_US == since_us;
 }
 
 static uint8_t *put_two(uint8_t *out, unsigned value, char behind)

@@ -12,7 +12,6 @@
 
 #define GN_SECOND_SIZE 22u      /* of the text, with its quotes */
 #define GN_SECOND_TIME_BITS 17  /* of the packed integer: below them the time of day */
-#define GN_NO_SECOND 0          /* packed by nothing: there is no year 0 */
 
 /* The days that instants were read on last. */
 typedef struct gn_near_day {
@@ -20,16 +19,16 @@ typedef struct gn_near_day {
     uint64_t second;
     int64_t packed;         /* without the time of day */
     int64_t begin_us;       /* a day by its microseconds, on its own */
-    int64_t begin_packed;   /* GN_NO_SECOND: none yet */
+    int64_t begin_packed;   /* 0: none yet */
 } gn_near_day;
 
 /* Pack a text; false when it is no such instant. */
 bool gn_second_pack(gn_name text, int64_t *packed);
-/* Microseconds since 1970, packed; GN_NO_SECOND unless they are whole seconds of the years 1 to 9999. */
-int64_t gn_second_pack_us(gn_near_day *near, int64_t us);
+/* Pack microseconds since 1970; false unless they are whole seconds of the years 1 to 9999. */
+bool gn_second_pack_us(gn_near_day *near, int64_t us, int64_t *packed);
 void gn_second_format(int64_t packed, uint8_t out[GN_SECOND_SIZE]);
-/* A text with GN_SECOND_SIZE bytes, packed, and its day is the near one from now on. */
-int64_t gn_second_pack_far(gn_near_day *near, const uint8_t *text);
+/* gn_second_pack, and the day is the near one from now on. */
+bool gn_second_pack_far(gn_near_day *near, const uint8_t *text, int64_t *packed);
 
 /* Little-endian everywhere: bytes are taken out of these words by their numbers. */
 static inline uint64_t gn_word_at(const uint8_t *bytes)
@@ -66,14 +65,16 @@ static inline bool gn_time_pack(uint64_t word, int64_t *packed)
     return ((over | digits) & 0x8080808080808080u) == 0 && hour <= 23;
 }
 
-/* A text with GN_SECOND_SIZE bytes, packed, quickly for a day that was read last; GN_NO_SECOND: it is no instant. */
-static inline int64_t gn_second_pack_near(gn_near_day *near, const uint8_t *text)
+/* gn_second_pack of a value with GN_SECOND_SIZE bytes, quick for a day that was read last. */
+static inline bool gn_second_pack_near(gn_near_day *near, const uint8_t *text, int64_t *packed)
 {
     int64_t time;
     if (gn_word_at(text + 1) != near->first || gn_word_at(text + 4) != near->second || text[20] != 'Z') {
-        return gn_second_pack_far(near, text);
+        return gn_second_pack_far(near, text, packed);
     }
-    return gn_time_pack(gn_word_at(text + 12), &time) ? near->packed | time : GN_NO_SECOND;
+    const bool is_time = gn_time_pack(gn_word_at(text + 12), &time);
+    *packed = near->packed | time;
+    return is_time;
 }
 
 #endif

@@ -20,8 +20,8 @@ typedef struct gn_undo {
 typedef struct gn_lookup {
     gn_name key;            /* bytes NULL: a field of it is missing, or it names no entity */
     uint64_t hash;
-    gn_entity *entity;      /* that seems to have that hash, then the one that is open for steps; NULL: none */
-    const gn_rule_entity *of;
+    gn_entity *entity;      /* that seems to have that hash; NULL: none did when it was asked for */
+    const gn_document *document;
     bool is_at;             /* the key would have been `@` */
 } gn_lookup;
 
@@ -98,7 +98,7 @@ static inline gn_entity *gn_state_prefetch_entity(const gn_document *document, u
         const gn_bucket *bucket = &document->table[at & (document->bucket_count - 1)];
         const uint32_t slots = gn_bucket_slots(bucket, hash);
         if (slots != 0) {
-            gn_entity *entity = bucket->entities[(uint32_t)__builtin_ctz(slots)];
+            gn_entity *entity = bucket->entities[__builtin_ctz(slots)];
             __builtin_prefetch(entity, 1);
             __builtin_prefetch((const void *)((uintptr_t)entity + GN_LINE_SIZE), 1);
             return entity;

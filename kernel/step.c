@@ -32,9 +32,8 @@ static uint32_t first_slot(const gn_reference *reference)
 
 static gn_rule_entity rule_entity(const gn_program *program, uint32_t document, const gn_reference *reference)
 {
-    return (gn_rule_entity){.document = &program->documents[document],
-                            .reference = reference,
-                            .slot = reference == NULL ? GN_NONE : first_slot(reference)};
+    return (gn_rule_entity){&program->documents[document], reference,
+                            reference == NULL ? GN_NONE : first_slot(reference)};
 }
 
 void gn_steps_entities(const gn_program *program, gn_rule *rule)
@@ -52,7 +51,6 @@ void gn_steps_entities(const gn_program *program, gn_rule *rule)
         if (reference != NULL && operation->entity == GN_NONE && rule->entity_count < GN_RULE_ENTITIES) {
             operation->entity = rule->entity_count;
             rule->entities[rule->entity_count++] = rule_entity(program, operation->document, reference);
-            rule->writes_into |= operation->document == rule->into;
         }
     }
     rule->lookup_count = rule->entity_count + (rule->into != GN_NONE);
@@ -60,7 +58,6 @@ void gn_steps_entities(const gn_program *program, gn_rule *rule)
         bool alone = rule->key_count == 1 && rule->keys[0].count == 1 && rule->keys[0].parts[0].is_reference;
         rule->entities[rule->entity_count] =
             rule_entity(program, rule->into, alone ? &rule->keys[0].parts[0].reference : NULL);
-        rule->entities[rule->entity_count].is_into = true;
     }
 }
 
@@ -100,17 +97,14 @@ static uint32_t single_index(gn_program *program, const gn_document *document)
     return at;
 }
 
-/* Note the entity that a step writes to, if unit.c keeps it open. */
-static void set_entity(gn_program *program, bool is_single, gn_step *step)
+/* The number of an operation's entity among those that are open for steps; 0: it has none. */
+static uint32_t step_entity(gn_program *program, const gn_operation *operation, bool is_single)
 {
-    const gn_operation *operation = step->operation;
-    if (is_single) {
-        const uint32_t index = single_index(program, &program->documents[operation->document]);
-        step->entity_at = index == GN_PROGRAM_SINGLES ? 0 : (uint32_t)((index + 1) * sizeof(gn_entity *));
-    } else if (operation->entity != GN_NONE) {
-        step->is_looked_up = true;
-        step->entity_at = (uint32_t)(operation->entity * sizeof(gn_lookup) + offsetof(gn_lookup, entity));
+    if (!is_single) {
+        return operation->entity == GN_NONE ? 0 : GN_STEP_ENTITIES + operation->entity;
     }
+    const uint32_t index = single_index(program, &program->documents[operation->document]);
+    return index == GN_PROGRAM_SINGLES ? 0 : GN_STEP_SINGLES + index;
 }
 
 static uint32_t value_slot(const gn_reference *reference)
@@ -120,32 +114,19 @@ static uint32_t value_slot(const gn_reference *reference)
     return is_time ? GN_STEP_TIME : slot < GN_STEP_TIME ? slot : GN_STEP_OTHER;
 }
 
-static gn_step step_of(gn_program *program, const gn_operation *operation)
+gn_step gn_step_of(gn_program *program, const gn_operation *operation)
 {
     const gn_document *document = &program->documents[operation->document];
     const bool is_single = document->is_record || operation->segments[0].kind == GN_SEGMENT_AT;
-    gn_step step = {.operation = operation, .code = GN_STEP_LONG, .value_slot = GN_STEP_OTHER};
+    gn_step step = {.operation = operation, .value_slot = GN_STEP_OTHER};
     if (!is_plain(program, operation, is_single, &step.by)) {
         return step;
     }
-    set_entity(program, is_single, &step);
+    step.entity = step_entity(program, operation, is_single);
     step.code = operation->code == GN_INC ? GN_STEP_INC : operation->code == GN_MAX ? GN_STEP_MAX : GN_STEP_MIN;
     step.cell_at = (uint32_t)(sizeof(gn_object) + operation->slot * sizeof(gn_cell));
     if (operation->value_kind == GN_VALUE_REFERENCE) {
         step.value_slot = value_slot(&operation->reference);
     }
     return step;
-}
-
-void gn_steps_make(gn_program *program, gn_rule *rule)
-{
-    gn_step *step = rule->steps;
-    if (rule->into != GN_NONE) {
-        *step++ = (gn_step){.code = GN_STEP_INTO};
-    }
-    for (uint32_t i = 0; i < rule->operation_count; i++) {
-        *step++ = step_of(program, &rule->operations[i]);
-    }
-    const bool is_empty = step == rule->steps; /* nothing of it can apply: the long way says so */
-    *step = (gn_step){.code = is_empty ? GN_STEP_LONG : GN_STEP_END};
 }

@@ -1,5 +1,4 @@
-/* The units of a delta, step by step: the duplicate check, `into`, then operations in order; a unit applies whole or not
- * at all.
+/* One unit of a rule: the duplicate check, `into`, then its operations in order; it applies whole or not at all.
  *
  * Most operations are plain: inc, max or min of a slot of an entity that is there. They are done here, on the cell,
  * without a path being made; what does not apply that way goes the long way, which also knows the reason. */
@@ -14,8 +13,7 @@ static inline gn_entity *entity_of(const gn_lookup *lookup)
     if (entity != NULL && gn_entity_has_key(entity, lookup->key)) {
         return entity;
     }
-    const bool is_asked = lookup->key.bytes != NULL && !lookup->of->is_into;
-    return is_asked ? gn_state_look(lookup->of->document, lookup->key, lookup->hash) : NULL;
+    return lookup->key.bytes == NULL ? NULL : gn_state_look(lookup->document, lookup->key, lookup->hash);
 }
 
 /* One that is not open: it is now, if it is an object with slots. */
@@ -38,31 +36,31 @@ static GN_INLINE bool open_entity(gn_fold *fold, gn_entity *entity, gn_entity **
 }
 
 /* Make ready for steps: no entity under 0, then the program's single ones. False when memory ends. */
-static bool open_singles(gn_fold *fold, gn_entity **singles)
+static bool open_singles(gn_fold *fold, gn_entity **opened)
 {
     const gn_program *program = &fold->program;
     bool done = true;
-    singles[0] = NULL;
+    opened[0] = NULL;
     for (uint32_t i = 0; done && i < program->single_count; i++) {
-        done = open_entity(fold, program->singles[i]->single, &singles[i + 1]);
+        done = open_entity(fold, program->singles[i]->single, &opened[GN_STEP_SINGLES + i]);
     }
     return done;
 }
 
-/* The same for entities that were looked up. What a unit does by the short way leaves them as they are; by the long
- * way it may close some. */
-static GN_NO_INLINE bool open_entities(gn_fold *fold, gn_lookup *lookup, const gn_lookup *end)
+/* The entities that the rule looks up, and room to undo all its steps. */
+static GN_INLINE bool open_entities(gn_fold *fold, const gn_rule *rule, const gn_lookup *lookup, gn_entity **opened)
 {
-    for (; lookup < end; lookup++) {
-        if (!open_entity(fold, entity_of(lookup), &lookup->entity)) {
+    const gn_lookup *const end = lookup + rule->entity_count;
+    for (opened += GN_STEP_ENTITIES; lookup < end; lookup++) {
+        if (!open_entity(fold, entity_of(lookup), opened++)) {
             return false;
         }
     }
-    return true;
+    return gn_state_reserve(fold, rule->operation_count);
 }
 
-/* The value of an operation that is neither by its first alternative. */
-static GN_COLD int64_t other_second(gn_work *work, const gn_operation *operation)
+/* The operation's value packed, where it is an instant with whole seconds; false for any other. */
+static GN_NO_INLINE bool other_second(gn_work *work, const gn_operation *operation, int64_t *packed)
 {
     gn_near_day *near = &work->fold->near_day;
     const gn_reference *reference = &operation->reference;
@@ -70,61 +68,64 @@ static GN_COLD int64_t other_second(gn_work *work, const gn_operation *operation
     for (uint32_t i = 0; operation->value_kind == GN_VALUE_REFERENCE && i < reference->count; i++) {
         const gn_alternative *alternative = &reference->alternatives[i];
         if (alternative->kind == GN_REF_UTC) {
-            return gn_second_pack_us(near, work->event->utc_us);
+            return gn_second_pack_us(near, work->event->utc_us, packed);
         }
         if (alternative->kind != GN_REF_FIELD) {
-            return GN_NO_SECOND;
+            return false;
         }
         text = gn_work_field(work, alternative->slot);
         if (gn_is_present(text)) {
             break;
         }
     }
-    return text.size == GN_SECOND_SIZE ? gn_second_pack_near(near, text.bytes) : GN_NO_SECOND;
+    return text.size == GN_SECOND_SIZE && gn_second_pack_near(near, text.bytes, packed);
 }
 
-/* The operation's value packed, where it is an instant with whole seconds; GN_NO_SECOND for any other. */
-static GN_INLINE int64_t plain_second(gn_work *work, gn_fold *fold, const gn_span *slots, const gn_step *step)
+static GN_INLINE bool plain_second(gn_work *work, const gn_step *step, int64_t *packed)
 {
+    gn_near_day *near = &work->fold->near_day;
     if (step->value_slot < GN_STEP_TIME) {
-        const gn_span *span = &slots[step->value_slot];
-        if (span->size == GN_SECOND_SIZE) {
-            return gn_second_pack_near(&fold->near_day, work->delta.body + span->at);
+        const gn_span span = work->unit->slots[step->value_slot];
+        if (span.size == GN_SECOND_SIZE) {
+            return gn_second_pack_near(near, work->delta.body + span.at, packed);
         }
     }
-    return step->value_slot == GN_STEP_TIME ? gn_second_pack_us(&fold->near_day, work->event->utc_us)
-                                            : other_second(work, step->operation);
+    return step->value_slot == GN_STEP_TIME ? gn_second_pack_us(near, work->event->utc_us, packed)
+                                            : other_second(work, step->operation, packed);
 }
 
-/* The entity that a step writes to; NULL: none that is open. */
-static GN_INLINE gn_entity *entity_for(const gn_step *step, gn_entity *const *singles, const gn_lookup *lookups)
+/* Do the steps up to the first that has no short way, or none here: by the long way it may apply or fail. */
+static GN_INLINE const gn_step *run_steps(gn_work *work, gn_fold *fold, const gn_step *step, const gn_step *end,
+                                          gn_entity *const *opened)
 {
-    const uint8_t *const from = step->is_looked_up ? (const uint8_t *)lookups : (const uint8_t *)singles;
-    return *(gn_entity *const *)(const void *)(from + step->entity_at);
-}
-
-/* One step by the short way, remembered in **undo. False: not here, by the long way it may apply or fail. */
-static GN_INLINE bool run_step(gn_work *work, gn_fold *fold, const gn_span *slots, const gn_step *step,
-                               gn_entity *entity, gn_undo **undo)
-{
-    gn_cell *cell = (gn_cell *)(void *)((uint8_t *)entity->body.as.object + step->cell_at);
-    int64_t number;
-    if (step->code == GN_STEP_INC) {
-        if (cell->kind != GN_INTEGER || __builtin_add_overflow(cell->as.integer, step->by, &number)) {
-            return false;
+    gn_undo *undo = fold->undo + fold->undo_count;
+    for (; step < end; step++) {
+        int64_t number;
+        gn_entity *entity = opened[step->entity];
+        if (entity == NULL) {
+            break;
         }
-    } else {
-        if (cell->kind != GN_SECOND || (number = plain_second(work, fold, slots, step)) == GN_NO_SECOND) {
-            return false;
+        gn_cell *cell = (gn_cell *)(void *)((uint8_t *)entity->body.as.object + step->cell_at);
+        if (step->code == GN_STEP_INC) {
+            if (cell->kind != GN_INTEGER || __builtin_add_overflow(cell->as.integer, step->by, &number)) {
+                break;
+            }
+        } else {
+            int64_t second;
+            if (cell->kind != GN_SECOND || !plain_second(work, step, &second)) {
+                break;
+            }
+            if (step->code == GN_STEP_MAX ? second <= cell->as.integer : second >= cell->as.integer) {
+                continue;
+            }
+            number = second;
         }
-        if (step->code == GN_STEP_MAX ? number <= cell->as.integer : number >= cell->as.integer) {
-            return true;
-        }
+        *undo++ = (gn_undo){.place = cell, .old = *cell, .entity = entity};
+        entity->touches++;
+        cell->as.integer = number;
     }
-    *(*undo)++ = (gn_undo){.place = cell, .old = *cell, .entity = entity};
-    entity->touches++;
-    cell->as.integer = number;
-    return true;
+    fold->undo_count = (uint32_t)(undo - fold->undo);
+    return step;
 }
 
 /* ---- units ---- */
@@ -147,7 +148,7 @@ static int skip_unit(gn_work *work, const attempt *unit, uint32_t reason)
 }
 
 /* Duplicate check and `into`. *ended: the unit is over, and counted. */
-static int run_into(gn_work *work, const gn_rule *rule, const gn_lookup *lookup, bool *ended)
+static GN_NO_INLINE int run_into(gn_work *work, const gn_rule *rule, const gn_lookup *lookup, bool *ended)
 {
     gn_fold *fold = work->fold;
     const gn_name none = {NULL, 0};
@@ -204,37 +205,24 @@ static inline void count_applied(gn_work *work)
     work->receipt->applied++;
 }
 
-/* The steps up to the first that does not go the short way. */
-static const gn_step *run_short(gn_work *work, const gn_unit *unit, const gn_step *step, gn_entity *const *singles)
-{
-    gn_fold *fold = work->fold;
-    gn_undo *undo = fold->undo + fold->undo_count;
-    gn_entity *entity = entity_for(step, singles, unit->lookups);
-    while (entity != NULL && run_step(work, fold, unit->slots, step, entity, &undo)) {
-        entity = entity_for(++step, singles, unit->lookups);
-    }
-    fold->undo_count = (uint32_t)(undo - fold->undo);
-    return step;
-}
-
 /* The operations of a unit from one on that did not go the short way. */
-static GN_NO_INLINE int run_rest(gn_work *work, const gn_unit *at, const gn_step *step, gn_entity **singles,
+static GN_NO_INLINE int run_rest(gn_work *work, const gn_unit *at, const gn_step *step, gn_entity **opened,
                                  attempt unit)
 {
     gn_fold *fold = work->fold;
     const gn_rule *rule = at->rule;
-    while (step->operation != NULL) {
+    const gn_step *const end = rule->steps + rule->operation_count;
+    while (step < end) {
         bool ended = false;
         int status = run_operation(work, &unit, step->operation, &ended);
         if (status != GN_OK || ended) {
             return status;
         }
-        if (!open_singles(fold, singles) || !open_entities(fold, at->lookups, at->lookups + rule->entity_count) ||
-            !gn_state_reserve(fold, rule->operation_count)) {
+        if (!open_singles(fold, opened) || !open_entities(fold, rule, at->lookups, opened)) {
             return GN_NO_MEMORY;
         }
         const gn_step *const first = step + 1;
-        step = run_short(work, at, first, singles);
+        step = run_steps(work, fold, first, end, opened);
         unit.applied += (uint32_t)(step - first);
     }
     if (unit.applied == 0) {
@@ -246,44 +234,32 @@ static GN_NO_INLINE int run_rest(gn_work *work, const gn_unit *at, const gn_step
     return GN_OK;
 }
 
-/* A unit from a step on that did not go the short way. */
-static int run_from(gn_work *work, const gn_step *step, gn_entity **singles, uint32_t undo_count)
+/* Nearly all units need no more than this: texts, which may have to be settled, are only written the long way. */
+static GN_INLINE int run_unit(gn_work *work, gn_fold *fold, const gn_unit *unit, gn_entity **opened)
 {
-    gn_fold *fold = work->fold;
-    const gn_unit *unit = work->unit;
-    const uint32_t applied = (uint32_t)(step - unit->rule->steps);
-    return run_rest(work, unit, step, singles,
-                    (attempt){.undo_count = undo_count, .lines = fold->lines.size, .applied = applied});
-}
-
-/* A step without a short way, or none here. Returns the one that is next, whose entities are open; NULL: the unit is
- * over and counted, or *status says why not. */
-static GN_NO_INLINE const gn_step *run_slowly(gn_work *work, const gn_step *step, gn_entity **singles,
-                                              uint32_t undo_count, int *status)
-{
-    gn_fold *fold = work->fold;
-    const gn_unit *unit = work->unit;
     const gn_rule *rule = unit->rule;
-    bool ended = true;
-    if (step->code == GN_STEP_SKIP) {
-        *status = gn_work_skip(work, GN_NOT_ITERABLE, (gn_name){NULL, 0});
-    } else if (step->code == GN_STEP_INTO) {
-        *status = run_into(work, rule, &unit->lookups[rule->entity_count], &ended);
-        if (rule->writes_into && *status == GN_OK &&
-            !open_entities(fold, unit->lookups, unit->lookups + rule->entity_count)) {
-            *status = GN_NO_MEMORY;
-        }
-    } else {
-        *status = run_from(work, step, singles, undo_count);
-        if (*status == GN_OK && (!open_singles(fold, singles) ||
-                                 !open_entities(fold, unit->lookups + rule->lookup_count, work->lookups_end))) {
-            *status = GN_NO_MEMORY;
+    const uint32_t undo_count = fold->undo_count;
+    fold->unit++;
+    if (rule->into != GN_NONE) {
+        bool ended;
+        int status = run_into(work, rule, &unit->lookups[rule->entity_count], &ended);
+        if (status != GN_OK || ended) {
+            return status;
         }
     }
-    if (*status == GN_OK && !gn_state_reserve(fold, work->operation_count)) {
-        *status = GN_NO_MEMORY;
+    if (!open_entities(fold, rule, unit->lookups, opened)) {
+        return GN_NO_MEMORY;
     }
-    return *status != GN_OK || ended ? NULL : step + 1;
+    const gn_step *const end = rule->steps + rule->operation_count;
+    const gn_step *const step = run_steps(work, fold, rule->steps, end, opened);
+    if (step == end && (step > rule->steps || rule->into != GN_NONE)) {
+        count_applied(work);
+        return GN_OK;
+    }
+    const uint32_t applied = (uint32_t)(step - rule->steps) + (rule->into != GN_NONE);
+    int status = run_rest(work, unit, step, opened,
+                          (attempt){.undo_count = undo_count, .lines = fold->lines.size, .applied = applied});
+    return status == GN_OK && !open_singles(fold, opened) ? GN_NO_MEMORY : status;
 }
 
 /* The units of a fallback delta. */
@@ -297,54 +273,23 @@ static int skip_all(gn_work *work)
     return status;
 }
 
-/* All steps of all units: nearly all go the short way, and texts, which may have to be settled, are only written by
- * the long way. */
-static GN_INLINE int run_units(gn_work *work, gn_fold *fold, gn_entity **singles)
-{
-    static const gn_step skip_step = {.code = GN_STEP_SKIP};
-    gn_undo *undo = fold->undo + fold->undo_count;
-    uint32_t applied = 0;
-    int status = GN_OK;
-    for (const gn_unit *unit = work->units; unit < work->units_end; unit++) {
-        const gn_step *step = unit->slots == NULL ? &skip_step : unit->rule->steps;
-        const gn_span *const slots = unit->slots;
-        const gn_lookup *const lookups = unit->lookups;
-        const gn_undo *first = undo;
-        work->unit = unit;
-        fold->unit++;
-        while (step != NULL) {
-            gn_entity *entity = entity_for(step, singles, lookups);
-            if (entity != NULL && run_step(work, fold, slots, step, entity, &undo)) {
-                step++;
-            } else if (step->code == GN_STEP_END) {
-                applied++;
-                break;
-            } else {
-                const uint32_t undo_count = (uint32_t)(first - fold->undo);
-                fold->undo_count = (uint32_t)(undo - fold->undo);
-                step = run_slowly(work, step, singles, undo_count, &status);
-                if (status != GN_OK) {
-                    return status;
-                }
-                first = fold->undo + undo_count;
-                undo = fold->undo + fold->undo_count;
-            }
-        }
-    }
-    fold->undo_count = (uint32_t)(undo - fold->undo);
-    work->receipt->units_in += applied;
-    work->receipt->applied += applied;
-    return GN_OK;
-}
-
 int gn_units_run(gn_work *work)
 {
     gn_fold *fold = work->fold;
-    gn_entity *singles[1 + GN_PROGRAM_SINGLES];
+    gn_entity *opened[GN_STEP_NUMBERS];
     if (work->is_fallback) {
         return skip_all(work);
     }
-    const bool done = open_singles(fold, singles) && open_entities(fold, work->lookups, work->lookups_end) &&
-                      gn_state_reserve(fold, work->operation_count);
-    return done ? run_units(work, fold, singles) : GN_NO_MEMORY;
+    if (!open_singles(fold, opened)) {
+        return GN_NO_MEMORY;
+    }
+    for (const gn_unit *unit = work->units; unit < work->units_end; unit++) {
+        work->unit = unit;
+        int status = unit->slots != NULL ? run_unit(work, fold, unit, opened)
+                                         : gn_work_skip(work, GN_NOT_ITERABLE, (gn_name){NULL, 0});
+        if (status != GN_OK) {
+            return status;
+        }
+    }
+    return GN_OK;
 }

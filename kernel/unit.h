@@ -36,7 +36,6 @@ typedef struct gn_work {
     uint32_t item_next;
     bool are_all_found;
     gn_unit *units_end;     /* those in front of it are found, and run next */
-    uint32_t operation_count;   /* of these */
     gn_lookup *lookups_end;
     gn_unit units[GN_UNITS_MAX];
     gn_lookup lookups[GN_UNITS_MAX * (GN_RULE_ENTITIES + 1)];

@@ -50,41 +50,31 @@ static GN_NO_INLINE bool name_key(gn_work *work, const gn_rule_entity *entity, g
     return true;
 }
 
-static GN_INLINE void ask_for_slot(const gn_fold *fold, gn_name key, gn_lookup *lookup)
-{
-    lookup->hash = gn_hash(&fold->hash_keys, key);
-    gn_state_prefetch(lookup->of->document, lookup->hash);
-}
-
-static GN_NO_INLINE bool look_up_any(gn_work *work, const gn_rule_entity *entity, gn_lookup *lookup)
-{
-    if (!name_key(work, entity, lookup)) {
-        return false;
-    }
-    if (lookup->key.bytes != NULL) {
-        ask_for_slot(work->fold, lookup->key, lookup);
-    }
-    return true;
-}
-
 /* One key, named, hashed, its slot asked for; most are a string of some length, or a number, in the field that comes
  * first. */
 static GN_INLINE bool look_up(gn_work *work, const gn_rule_entity *entity, const gn_span *slots, gn_lookup *lookup)
 {
-    lookup->of = entity;
-    if (entity->slot == GN_NONE) {
-        return look_up_any(work, entity, lookup);
+    gn_span span = {0};
+    if (entity->slot != GN_NONE) {
+        span = slots[entity->slot];
     }
-    const gn_span *const span = &slots[entity->slot];
-    const uint8_t *const text = work->delta.body + span->at;
-    gn_name key = {text, span->size};
-    if (span->is_plain && span->size > 3) {
-        key = (gn_name){text + 1, span->size - 2};
-    } else if (span->size == 0 || (uint8_t)(*text - '0') >= 10) {
-        return look_up_any(work, entity, lookup);
+    const uint8_t *const text = work->delta.body + span.at;
+    const bool is_number = span.size > 0 && (uint8_t)(*text - '0') < 10;
+    lookup->document = entity->document;
+    if (span.is_plain && span.size > 3) {
+        lookup->key = (gn_name){text + 1, span.size - 2};
+    } else if (is_number) {
+        lookup->key = (gn_name){text, span.size};
+    } else {
+        if (!name_key(work, entity, lookup)) {
+            return false;
+        }
+        if (lookup->key.bytes == NULL) {
+            return true;
+        }
     }
-    lookup->key = key;
-    ask_for_slot(work->fold, key, lookup);
+    lookup->hash = gn_hash(&work->fold->hash_keys, lookup->key);
+    gn_state_prefetch(lookup->document, lookup->hash);
     return true;
 }
 
@@ -169,14 +159,12 @@ static GN_INLINE void find_units(gn_work *work)
 bool gn_units_find(gn_work *work)
 {
     gn_lookup *lookup = work->lookups;
-    uint32_t operation_count = 0;
     find_units(work);
     for (gn_unit *unit = work->units; unit < work->units_end; unit++) {
         const gn_rule_entity *entity = unit->rule->entities;
         const gn_rule_entity *const end = unit->slots == NULL ? entity : entity + unit->rule->lookup_count;
         work->unit = unit;
         unit->lookups = lookup;
-        operation_count += unit->rule->operation_count;
         for (; entity < end; entity++) {
             if (!look_up(work, entity, unit->slots, lookup++)) {
                 return false;
@@ -184,14 +172,12 @@ bool gn_units_find(gn_work *work)
         }
     }
     work->lookups_end = lookup;
-    work->operation_count = operation_count;
     return true;
 }
 
 void gn_units_prefetch(gn_work *work)
 {
     for (gn_lookup *lookup = work->lookups; lookup < work->lookups_end; lookup++) {
-        const bool is_named = lookup->key.bytes != NULL;
-        lookup->entity = is_named ? gn_state_prefetch_entity(lookup->of->document, lookup->hash) : NULL;
+        lookup->entity = lookup->key.bytes == NULL ? NULL : gn_state_prefetch_entity(lookup->document, lookup->hash);
     }
 }
