@@ -127,9 +127,10 @@ class StoreUnwritable(GoodneighborError):
     """The disk refused a write or a flush.
 
     `outcome` is "not kept" when nothing of it can ever become an event, "unknown" when a flush
-    failed after the bytes were written, "unfinished" for a transaction of the database, "not made"
-    for a new store, "not written" for a file that an export makes, "not set aside" for the copy of
-    what a recovery is about to replace, and "not recovered" for the rest of a recovery.
+    failed after the bytes were written, "unfinished" for a transaction of the database or a segment
+    to be deleted, "not made" for a new store, "not written" for a file that an export makes, "not
+    set aside" for the copy of what a recovery is about to replace, and "not recovered" for the rest
+    of a recovery.
     """
 
     def __init__(self, path: str, error: OSError, outcome: str, doing: str = "write to") -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from . import door, log, mailbox
 from .disk import Disk
 from .engine import Cursor, Writer
+from .errors import StoreUnwritable
 from .mailbox import Mail, Torn
 from .step import reached
 
@@ -20,6 +21,9 @@ def retire(writer: Writer, folder: Path, through: int, disk: Disk) -> list[str]:
     """Delete what stands in the log up to position `through`; return the segments' names.
 
     The caller holds the store's lock, and has seen that position on the log branch, flushed.
+
+    Raises:
+        StoreUnwritable: the disk refused; each segment is there still, or replaced.
     """
     offsets = log.offsets(writer.cursor())
     sizes = mailbox.sizes(str(folder))
@@ -29,7 +33,7 @@ def retire(writer: Writer, folder: Path, through: int, disk: Disk) -> list[str]:
         if offsets.get(name) == size
         and mailbox.is_left(str(folder), name)
         and _is_held(writer.cursor(), str(folder), name, through)
-        and mailbox.retire(str(folder), name, size, disk)
+        and _delete(folder, name, size, disk)
     ]
     reached("retire: segments deleted")
     # Also of one whose row a kill left behind: names never come again.
@@ -38,6 +42,13 @@ def retire(writer: Writer, folder: Path, through: int, disk: Disk) -> list[str]:
         with writer.transaction("retire") as cursor:
             log.drop_offsets(cursor, gone)
     return done
+
+
+def _delete(folder: Path, name: str, size: int, disk: Disk) -> bool:
+    try:
+        return mailbox.retire(str(folder), name, size, disk)
+    except OSError as error:
+        raise StoreUnwritable(str(folder / name), error, "unfinished", "delete") from error
 
 
 def _is_held(cursor: Cursor, folder: str, name: str, through: int) -> bool:

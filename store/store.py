@@ -208,6 +208,9 @@ class Store(View):
         """Delete the segments that the log branch, flushed up to position `through`, replaces.
 
         Those of living writers stay, and those of which something is in quarantine.
+
+        Raises:
+            StoreUnwritable: the disk refused; each segment is there still, or replaced.
         """
         from pathlib import Path
 

@@ -46,6 +46,10 @@ class FailingDisk(Disk):
         self._count("rename")
         super().rename(source, target)
 
+    def remove(self, path: str) -> None:
+        self._count("remove")
+        super().remove(path)
+
     def truncate(self, descriptor: int, size: int) -> None:
         self._count("truncate")
         super().truncate(descriptor, size)

@@ -1,5 +1,6 @@
 """A segment goes when the log branch holds what it brought, and not before."""
 
+import errno
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -7,10 +8,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from goodneighbor.store import Store
+from goodneighbor.store import Store, StoreUnwritable
 from goodneighbor.store.rebuild import Told
 
 from .. import fleet
+from .disks import FailingDisk
 from .test_recover import branch
 
 
@@ -67,6 +69,25 @@ def test_a_kill_between_file_and_row_is_finished_by_the_next(store: Store) -> No
     store.retire(through)
     with closing(sqlite3.connect(store.folder / "store.sqlite3")) as connection:
         assert connection.execute("SELECT count(*) FROM segment").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(("operation", "is_there"), [("remove", True), ("flush_folder", False)])
+def test_a_disk_that_refuses_is_named_and_the_next_finishes(
+    store: Store, operation: str, is_there: bool
+) -> None:
+    through = fold(store, 1)
+    (old,) = segments(store)
+    disk = FailingDisk(operation, error=errno.EIO)
+    with (
+        Store.open(store.folder, disk=disk) as failing,
+        pytest.raises(StoreUnwritable, match=f"delete .*{old}") as caught,
+    ):
+        failing.retire(through)
+    assert (caught.value.outcome, caught.value.errno) == ("unfinished", errno.EIO)
+    assert segments(store) == [old] * is_there
+    assert store.retire(through) == [old] * is_there
+    assert segments(store) == []
+    assert store.verify() == []
 
 
 def test_a_reader_that_comes_late_finds_nothing(
