@@ -18,9 +18,9 @@ Sketch, for one delta of 630 bytes with 5 units and 14 operations:
 
 together 1,800 cycles, 0.6 us at 3 GHz; the last line of the table says how far off that is.
 
-Measured, in instructions of one delta (callgrind, 500 agents, 20,000 deltas): read and slots 1,990,
+Measured, in instructions of one delta (callgrind, 500 agents, 6,000 deltas): read and slots 1,600,
 look up 980, apply 1,190, keep 490, order 165, the walk between them 250, the rest of it memory;
-5,250 in all, 2.6 a cycle. What is left is the number of steps, most of them in reading: to know the
+4,830 in all, some 2.6 a cycle. What is left is the number of steps, most of them in reading: to know the
 next key is one comparison, to find where a string ends another, 32 bytes at a time, and ten more
 note its place. A tenth of the time is spent on lines that come from memory in spite of being asked
 for ahead, and a twentieth in the system, which clears the pages that new posts take.
