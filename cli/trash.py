@@ -16,9 +16,9 @@ import sys
 from pathlib import Path
 
 from ..store.disk import DISK
+from . import move
 
 FOLDER = "trash"
-TRIES_MAX = 100
 _NICE = 10
 _NOT_THERE = (errno.EXDEV, errno.ENOSPC, errno.EDQUOT)
 
@@ -27,7 +27,7 @@ def put(store: Path, path: Path, name: str) -> Path | None:
     """Move what lies at a path into the trash, in one step; None where nothing lies there."""
     target = store / FOLDER / name
     try:
-        if not _move(path, target):
+        if not move.into_folder(path, target, mode=0o700):
             return None
     except OSError as error:
         if error.errno not in _NOT_THERE:
@@ -36,23 +36,6 @@ def put(store: Path, path: Path, name: str) -> Path | None:
         path.rename(target)
     DISK.flush_folder(str(path.parent))
     return target
-
-
-def _move(path: Path, target: Path) -> bool:
-    """Rename into the trash; False where there is nothing to move.
-
-    Whoever empties the trash takes its folder along, also between our two steps.
-    """
-    for _try in range(TRIES_MAX):
-        target.parent.mkdir(mode=0o700, exist_ok=True)
-        try:
-            path.rename(target)
-        except FileNotFoundError:
-            if not os.path.lexists(path):
-                return False
-        else:
-            return True
-    raise FileNotFoundError(errno.ENOENT, "the trash is taken away each time", str(target))
 
 
 def beside(path: Path, name: str) -> Path:

@@ -6,11 +6,12 @@ So the folder is written beside, flushed and renamed into place; gitrepository-l
 is in it. Where refs are kept otherwise, or worktrees have settings of their own, git does it.
 """
 
+import errno
 from pathlib import Path
 
 from ..store.disk import DISK, write_all
 from ..store.step import reached
-from . import refs, trash
+from . import move, refs, trash
 from .git import Git
 from .worktree import Worktree
 
@@ -44,8 +45,8 @@ def register(git: Git, store: Path, made: Worktree) -> None:
         "locked": made.reason,
     }.items():
         _write(beside / name, text)
-    admin.parent.mkdir(exist_ok=True)
-    DISK.rename(str(beside), str(admin))
+    if not move.into_folder(beside, admin):
+        raise FileNotFoundError(errno.ENOENT, "it was taken away while it was written", str(beside))
     DISK.flush_folder(str(admin.parent))
     reached("worktree: registered")
     made.path.mkdir(parents=True)
