@@ -20,10 +20,10 @@ together 1,800 cycles, 0.6 us at 3 GHz; the last line of the table says how far 
 
 Measured, in instructions of one delta (callgrind, 500 agents, 6,000 deltas): read and slots 1,600,
 look up 980, apply 1,190, keep 490, order 165, the walk between them 250, the rest of it memory;
-4,830 in all, some 2.6 a cycle. What is left is the number of steps, most of them in reading: to
-know the next key is one comparison, to find where a string ends another, 32 bytes at a time, and
-six more note its place. A tenth of the time is spent on lines that come from memory in spite of
-being asked for ahead, and a twentieth in the system, which clears the pages that new posts take.
+4,830 in all, some 2.6 a cycle. What is left is the number of steps, most of them in reading: 31
+for a member that holds a plain string, of which to know its key is one comparison and to find its
+end another, 32 bytes at a time. A tenth of the time is spent on lines that come from memory in
+spite of being asked for ahead, and a twentieth in the system, which clears the pages of new posts.
 """
 
 import sys
