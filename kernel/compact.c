@@ -30,7 +30,7 @@ static uint64_t live_size(const gn_fold *fold)
     uint64_t size = 0;
     for (uint32_t i = 0; i < fold->program.document_count; i++) {
         const gn_document *document = &fold->program.documents[i];
-        size += (uint64_t)document->bucket_count * sizeof *document->table +
+        size += ((uint64_t)document->bucket_mask + 1) * sizeof *document->table +
                 (uint64_t)document->entity_room * sizeof(gn_entity *);
         size += document->single == NULL ? 0 : live_entity(document, document->single);
         for (uint32_t j = 0; j < document->entity_count; j++) {
@@ -80,9 +80,11 @@ static gn_entity *move_entity(gn_fold *fold, gn_fold *to, const gn_document *doc
 static bool move_document(gn_fold *fold, gn_fold *to, const gn_document *document, gn_document *copy)
 {
     *copy = *document;
-    copy->table = NULL;
     copy->entities = NULL;
-    copy->bucket_count = copy->entity_count = copy->entity_room = copy->entity_limit = 0;
+    copy->entity_count = copy->entity_room = copy->entity_limit = 0;
+    if (!gn_state_open_table(to, copy)) {
+        return false;
+    }
     if (document->single != NULL) {
         copy->single = move_entity(fold, to, document, document->single);
         if (copy->single == NULL) {
@@ -92,7 +94,7 @@ static bool move_document(gn_fold *fold, gn_fold *to, const gn_document *documen
     for (uint32_t i = 0; i < document->entity_count; i++) {
         gn_arena_reset(&fold->call);
         gn_entity *entity = move_entity(fold, to, document, document->entities[i]);
-        uint64_t hash = entity == NULL ? 0 : gn_hash(&to->hash_keys, gn_entity_key(entity));
+        uint32_t hash = entity == NULL ? 0 : gn_hash(&to->hash_keys, gn_entity_key(entity));
         if (entity == NULL || !gn_state_add(to, copy, entity, hash)) {
             return false;
         }

@@ -1,7 +1,7 @@
 /* The hash of an entity's key: keyed, because who writes deltas chooses the keys.
  *
  * Up to GN_HASH_WORDS words are hashed by multiplication, a number for the size + sum(word[i] * key[i]) modulo 2^128,
- * of which the upper half counts: pairwise independent whatever the words, for keys that nobody knows (Lemire and
+ * of which the upper quarter counts: pairwise independent whatever the words, for keys that nobody knows (Lemire and
  * Kaser, "Strongly universal string hashing is fast", section 3). Longer ones go through SipHash-1-3 (Aumasson and
  * Bernstein, "SipHash: a fast short-input PRF"), which makes the multipliers from the seed as well. */
 #include "hash.h"
@@ -87,18 +87,18 @@ void gn_hash_open(gn_hash_keys *keys, const uint8_t seed[16])
 }
 
 /* Keys of fewer bytes than gn_is_short takes, or of more. */
-uint64_t gn_hash_other(const gn_hash_keys *keys, gn_name key)
+uint32_t gn_hash_other(const gn_hash_keys *keys, gn_name key)
 {
     if (key.size > 8 * GN_HASH_WORDS) {
-        return sip(keys->sip, 0, key);
+        return gn_hash_of((gn_uint128)sip(keys->sip, 0, key) << 64);
     }
     gn_uint128 sum = keys->sizes[key.size];
     if (key.size < 8) {
-        return (uint64_t)((sum + keys->words[0] * tail_of(key.bytes, key.size)) >> 64);
+        return gn_hash_of(sum + keys->words[0] * tail_of(key.bytes, key.size));
     }
     const uint32_t whole = (key.size - 1) / 8; /* words in front of the last, which overlaps the one before it */
     for (uint32_t i = 0; i < whole; i++) {
         sum += keys->words[i] * load64(key.bytes + (size_t)8 * i);
     }
-    return (uint64_t)((sum + keys->words[whole] * load64(key.bytes + key.size - 8)) >> 64);
+    return gn_hash_of(sum + keys->words[whole] * load64(key.bytes + key.size - 8));
 }

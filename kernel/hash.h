@@ -14,8 +14,13 @@ typedef struct gn_hash_keys {
 } gn_hash_keys;
 
 void gn_hash_open(gn_hash_keys *keys, const uint8_t seed[16]);
-uint64_t gn_hash_other(const gn_hash_keys *keys, gn_name key);
-static inline uint64_t gn_hash(const gn_hash_keys *keys, gn_name key)
+uint32_t gn_hash_other(const gn_hash_keys *keys, gn_name key);
+/* The hash of a sum: its upper quarter, but never 0. */
+static inline uint32_t gn_hash_of(gn_uint128 sum)
+{
+    return (uint32_t)(sum >> 96) | (uint32_t)1 << 31;
+}
+static inline uint32_t gn_hash(const gn_hash_keys *keys, gn_name key)
 {
     if (!gn_is_short(key.size)) {
         return gn_hash_other(keys, key);
@@ -23,7 +28,7 @@ static inline uint64_t gn_hash(const gn_hash_keys *keys, gn_name key)
     const gn_short word = gn_short_of(key.bytes, key.size);
     const gn_uint128 sum = keys->sizes[key.size] + keys->words[0] * word.first + keys->words[1] * word.middle +
                            keys->words[2] * word.last;
-    return (uint64_t)(sum >> 64);
+    return gn_hash_of(sum);
 }
 
 #endif

@@ -180,12 +180,13 @@ typedef struct gn_term {
     gn_names where;
     gn_name literal;
 } gn_term;
-/* A line of the caches: entities with 64 bits of their hash, filled from the front. A table grows, and most keys that
- * are not there are told, without a look at the entities themselves. */
-#define GN_BUCKET_SLOTS 4u
+/* A line of the caches: hashes and the entities that have them, filled from the front. A table grows, and nearly all keys
+ * that are not there are told, without a look at the entities themselves. */
+#define GN_BUCKET_SLOTS 5u
 typedef struct gn_bucket {
-    uint64_t hashes[GN_BUCKET_SLOTS];
-    gn_entity *entities[GN_BUCKET_SLOTS];   /* NULL: free */
+    _Alignas(GN_LINE_SIZE) uint32_t hashes[GN_BUCKET_SLOTS];    /* 0: free */
+    uint32_t pad;
+    gn_entity *entities[GN_BUCKET_SLOTS];
 } gn_bucket;
 
 /* pack.c: the keys that a document's packed bodies hold as one byte. */
@@ -208,8 +209,8 @@ typedef struct gn_document {
     uint32_t term_count;
     uint32_t *terms;        /* that look at this document */
     gn_entity *single;      /* the record, or the members beside the root */
-    gn_bucket *table;       /* of all others: a key is in its bucket, or behind it if that is full; a power of two */
-    uint32_t bucket_count;
+    gn_bucket *table;       /* of all others: a key is in its bucket, or behind it if that is full */
+    uint32_t bucket_mask;   /* one less than there are buckets, a power of two */
     gn_entity **entities;   /* the same in the order they came */
     uint32_t entity_count;
     uint32_t entity_room;

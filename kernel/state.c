@@ -3,7 +3,7 @@
  * Nothing is ever visited in the order of the table, so documents do not depend on the seed. */
 #include "state.h"
 
-#define BUCKETS_FIRST 64u
+#define BUCKETS_FIRST 4u
 #define LIST_ROOM_FIRST 64u
 
 /* ---- the table ---- */
@@ -13,99 +13,80 @@ typedef struct place {
     uint32_t slot;
 } place;
 
-/* Does a key of the hash lie in the bucket? Without a branch, since nobody can foretell one. */
-static inline bool has_hash(const gn_bucket *bucket, uint64_t hash)
+static inline gn_bucket *bucket_at(const gn_document *document, uint32_t at)
 {
-    const uint64_t *hashes = bucket->hashes;
-    return (hashes[0] == hash) | (hashes[1] == hash) | (hashes[2] == hash) | (hashes[3] == hash);
-}
-
-/* The first free slot; GN_BUCKET_SLOTS when it is full. */
-static inline uint32_t first_free(const gn_bucket *bucket)
-{
-    gn_entity *const *entities = bucket->entities;
-    return 0u + (entities[0] != NULL) + (entities[1] != NULL) + (entities[2] != NULL) + (entities[3] != NULL);
-}
-
-/* The slot of the bucket that holds the key; GN_BUCKET_SLOTS: none does. */
-static GN_NO_INLINE uint32_t slot_of(const gn_bucket *bucket, uint64_t hash, gn_name key)
-{
-    uint32_t slot = 0;
-    while (slot < GN_BUCKET_SLOTS && (bucket->hashes[slot] != hash || bucket->entities[slot] == NULL ||
-                                      !gn_entity_has_key(bucket->entities[slot], key))) {
-        slot++;
-    }
-    return slot;
-}
-
-/* Where the key is, or the free slot where it would go. */
-static GN_INLINE place find_place(const gn_document *document, uint64_t hash, gn_name key)
-{
-    assert(document->entity_count < document->bucket_count * GN_BUCKET_SLOTS);
-    for (uint32_t at = (uint32_t)hash;; at++) {
-        gn_bucket *bucket = &document->table[at & (document->bucket_count - 1)];
-        uint32_t slot = has_hash(bucket, hash) ? slot_of(bucket, hash, key) : GN_BUCKET_SLOTS;
-        slot = slot < GN_BUCKET_SLOTS ? slot : first_free(bucket);
-        if (slot < GN_BUCKET_SLOTS) {
-            return (place){bucket, slot};
-        }
-    }
+    return &document->table[at & document->bucket_mask];
 }
 
 /* The free slot for a key that the table does not hold. */
-static GN_INLINE place free_place(gn_bucket *table, uint32_t bucket_count, uint64_t hash)
+static GN_INLINE place free_place(const gn_document *document, uint32_t hash)
 {
-    for (uint32_t at = (uint32_t)hash;; at++) {
-        gn_bucket *bucket = &table[at & (bucket_count - 1)];
-        const uint32_t used = first_free(bucket);
-        if (used < GN_BUCKET_SLOTS) {
-            return (place){bucket, used};
+    for (uint32_t at = hash;; at++) {
+        gn_bucket *bucket = bucket_at(document, at);
+        const uint32_t free = gn_bucket_slots(bucket, 0);
+        if (free != 0) {
+            return (place){bucket, (uint32_t)__builtin_ctz(free)};
         }
     }
 }
 
-static inline void put(place to, gn_entity *entity, uint64_t hash)
+static inline void put(place to, gn_entity *entity, uint32_t hash)
 {
     to.bucket->hashes[to.slot] = hash;
     to.bucket->entities[to.slot] = entity;
 }
 
-/* As many entities as the table may hold. */
-static inline uint32_t slots_used_max(const gn_document *document)
+/* As many entities as the table may hold: 13 for every 20 slots, so that few buckets are full. */
+static inline uint64_t table_limit(const gn_document *document)
 {
-    return document->bucket_count / 4 * (GN_BUCKET_SLOTS * 13 / 4);
+    return ((uint64_t)document->bucket_mask + 1) * 13 / 4;
+}
+
+static bool new_table(gn_fold *fold, gn_document *document, uint32_t count)
+{
+    gn_bucket *table = gn_alloc_table(&fold->state, count, sizeof *table);
+    if (table != NULL) {
+        document->table = table;
+        document->bucket_mask = count - 1;
+    }
+    return table != NULL;
+}
+
+bool gn_state_open_table(gn_fold *fold, gn_document *document)
+{
+    return new_table(fold, document, BUCKETS_FIRST);
 }
 
 /* A table of twice the size. */
 static bool grow_table(gn_fold *fold, gn_document *document)
 {
-    const uint32_t old_count = document->bucket_count;
-    const uint32_t count = old_count == 0 ? BUCKETS_FIRST : old_count * 2;
-    gn_bucket *table = count > UINT32_MAX / GN_BUCKET_SLOTS ? NULL : gn_alloc_table(&fold->state, count, sizeof *table);
-    if (table == NULL) {
+    gn_bucket *const old = document->table, *const end = old + document->bucket_mask + 1;
+    if (document->bucket_mask >= UINT32_MAX / 4 || !new_table(fold, document, (document->bucket_mask + 1) * 2)) {
         return false;
     }
-    for (uint32_t i = 0; i < old_count; i++) {
-        const gn_bucket *bucket = &document->table[i];
-        for (uint32_t slot = 0; slot < GN_BUCKET_SLOTS && bucket->entities[slot] != NULL; slot++) {
-            put(free_place(table, count, bucket->hashes[slot]), bucket->entities[slot], bucket->hashes[slot]);
+    for (const gn_bucket *bucket = old; bucket < end; bucket++) {
+        for (uint32_t slot = 0; slot < GN_BUCKET_SLOTS && bucket->hashes[slot] != 0; slot++) {
+            put(free_place(document, bucket->hashes[slot]), bucket->entities[slot], bucket->hashes[slot]);
         }
     }
-    if (document->table != NULL) {
-        gn_free_table(&fold->state, document->table);
-    }
-    document->table = table;
-    document->bucket_count = count;
+    gn_free_table(&fold->state, old);
     return true;
 }
 
-gn_entity *gn_state_look(const gn_document *document, gn_name key, uint64_t hash)
+gn_entity *gn_state_look(const gn_document *document, gn_name key, uint32_t hash)
 {
-    if (document->bucket_count == 0) {
-        return NULL;
+    for (uint32_t at = hash;; at++) {
+        const gn_bucket *bucket = bucket_at(document, at);
+        for (uint32_t slots = gn_bucket_slots(bucket, hash); slots != 0; slots &= slots - 1) {
+            gn_entity *entity = bucket->entities[__builtin_ctz(slots)];
+            if (gn_entity_has_key(entity, key)) {
+                return entity;
+            }
+        }
+        if (!gn_bucket_is_full(bucket)) {
+            return NULL;
+        }
     }
-    const place at = find_place(document, hash, key);
-    return at.bucket->entities[at.slot];
 }
 
 gn_entity *gn_state_find(gn_fold *fold, uint32_t index, gn_name key)
@@ -168,12 +149,12 @@ gn_entity *gn_state_new(gn_fold *fold, const gn_document *document, uint32_t ind
 static GN_NO_INLINE bool grow(gn_fold *fold, gn_document *document)
 {
     const uint32_t count = document->entity_count;
-    if ((count >= slots_used_max(document) && !grow_table(fold, document)) ||
+    if ((count >= table_limit(document) && !grow_table(fold, document)) ||
         (count >= document->entity_room && !grow_list(fold, document))) {
         return false;
     }
-    const uint32_t used_max = slots_used_max(document);
-    document->entity_limit = used_max < document->entity_room ? used_max : document->entity_room;
+    const uint64_t limit = table_limit(document);
+    document->entity_limit = limit < document->entity_room ? (uint32_t)limit : document->entity_room;
     return true;
 }
 
@@ -183,53 +164,48 @@ static inline bool reserve(gn_fold *fold, gn_document *document)
     return document->entity_count < document->entity_limit || grow(fold, document);
 }
 
-static inline void enter(gn_document *document, place to, gn_entity *entity, uint64_t hash)
+static inline void enter(gn_document *document, place to, gn_entity *entity, uint32_t hash)
 {
     put(to, entity, hash);
     entity->index = document->entity_count;
     document->entities[document->entity_count++] = entity;
 }
 
-bool gn_state_add(gn_fold *fold, gn_document *document, gn_entity *entity, uint64_t hash)
+bool gn_state_add(gn_fold *fold, gn_document *document, gn_entity *entity, uint32_t hash)
 {
     if (!reserve(fold, document)) {
         return false;
     }
-    enter(document, free_place(document->table, document->bucket_count, hash), entity, hash);
+    enter(document, free_place(document, hash), entity, hash);
     return true;
 }
 
-static GN_NO_INLINE gn_entity *make_slowly(gn_fold *fold, uint32_t index, gn_name key, uint64_t hash)
+static GN_NO_INLINE gn_entity *make_slowly(gn_fold *fold, uint32_t index, gn_name key, uint32_t hash)
 {
     gn_document *document = &fold->program.documents[index];
-    if (!reserve(fold, document)) {
-        return NULL;
-    }
-    const place at = find_place(document, hash, key);
-    gn_entity *entity = at.bucket->entities[at.slot];
+    gn_entity *entity = gn_state_look(document, key, hash);
     if (entity == NULL) {
         entity = gn_state_new(fold, document, index, key);
-        if (entity != NULL) {
-            enter(document, at, entity, hash);
-        }
+        entity = entity != NULL && gn_state_add(fold, document, entity, hash) ? entity : NULL;
     }
     return entity;
 }
 
 /* Nearly always the key is new, short, and in a document without slots: then no other function is called. */
-gn_entity *gn_state_make(gn_fold *fold, uint32_t index, gn_name key, uint64_t hash)
+gn_entity *gn_state_make(gn_fold *fold, uint32_t index, gn_name key, uint32_t hash)
 {
     gn_document *document = &fold->program.documents[index];
     if (document->entity_count >= document->entity_limit || document->slots.count > 0 || !gn_is_two_words(key.size)) {
         return make_slowly(fold, index, key, hash);
     }
-    place at = {.slot = GN_BUCKET_SLOTS};
-    for (uint32_t next = (uint32_t)hash; at.slot == GN_BUCKET_SLOTS; next++) {
-        at.bucket = &document->table[next & (document->bucket_count - 1)];
-        if (has_hash(at.bucket, hash)) {
+    gn_bucket *bucket;
+    uint32_t free = 0;
+    for (uint32_t at = hash; free == 0; at++) {
+        bucket = bucket_at(document, at);
+        if (gn_bucket_slots(bucket, hash) != 0) {
             return make_slowly(fold, index, key, hash);
         }
-        at.slot = first_free(at.bucket);
+        free = gn_bucket_slots(bucket, 0);
     }
     uint8_t *bytes;
     if (!gn_alloc_quick(&fold->state, sizeof(gn_entity) + key.size, 8, &bytes)) {
@@ -237,7 +213,7 @@ gn_entity *gn_state_make(gn_fold *fold, uint32_t index, gn_name key, uint64_t ha
     }
     gn_entity *entity = (gn_entity *)(void *)bytes;
     fill_entity(entity, index, key);
-    enter(document, at, entity, hash);
+    enter(document, (place){bucket, (uint32_t)__builtin_ctz(free)}, entity, hash);
     return entity;
 }
 
@@ -252,6 +228,9 @@ int gn_state_open(gn_fold *fold)
     static const uint8_t empty[] = "{}";
     for (uint32_t i = 0; i < fold->program.document_count; i++) {
         gn_document *document = &fold->program.documents[i];
+        if (!gn_state_open_table(fold, document)) {
+            return GN_NO_MEMORY;
+        }
         if (!document->is_record && !document->has_root) {
             continue;
         }

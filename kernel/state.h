@@ -19,9 +19,9 @@ typedef struct gn_undo {
  * memory is on its way too. */
 typedef struct gn_lookup {
     gn_name key;            /* bytes NULL: a field of it is missing, or it names no entity */
-    uint64_t hash;
-    gn_entity *entity;      /* that seems to have that hash; NULL: none did when it was asked for */
+    gn_entity *entity;      /* that seems to have its hash; NULL: none did when it was asked for */
     const gn_document *document;
+    uint32_t hash;
     bool is_at;             /* the key would have been `@` */
 } gn_lookup;
 
@@ -61,41 +61,40 @@ struct gn_fold {
 
 int gn_state_open(gn_fold *fold);
 /* The entity of a key and its hash; NULL: not there. */
-gn_entity *gn_state_look(const gn_document *document, gn_name key, uint64_t hash);
+gn_entity *gn_state_look(const gn_document *document, gn_name key, uint32_t hash);
 /* The same, made when it is not there; NULL when memory ends. */
-gn_entity *gn_state_make(gn_fold *fold, uint32_t document, gn_name key, uint64_t hash);
-/* Ask for the memory in which a key will be looked up, and then for what was found there. */
-static inline void gn_state_prefetch(const gn_document *document, uint64_t hash)
-{
-    if (document->bucket_count > 0) {
-        __builtin_prefetch(&document->table[(uint32_t)hash & (document->bucket_count - 1)]);
-    }
-}
-/* The slots of a bucket whose hashes have the same upper half, a bit each: that tells nearly all of them apart. */
-static inline uint32_t gn_bucket_slots(const gn_bucket *bucket, uint64_t hash)
+gn_entity *gn_state_make(gn_fold *fold, uint32_t document, gn_name key, uint32_t hash);
+/* The slots of a bucket that hold a hash, a bit each; of 0: those that are free. */
+static inline uint32_t gn_bucket_slots(const gn_bucket *bucket, uint32_t hash)
 {
 #if defined(__SSE2__)
-    _Static_assert(GN_BUCKET_SLOTS == 4, "as many halves of hashes as a vector holds");
-    const __m128 *hashes = (const __m128 *)(const void *)bucket->hashes;
-    const __m128i halves = _mm_castps_si128(_mm_shuffle_ps(hashes[0], hashes[1], _MM_SHUFFLE(3, 1, 3, 1)));
-    const __m128i same = _mm_cmpeq_epi32(halves, _mm_set1_epi32((int)(hash >> 32)));
-    return (uint32_t)_mm_movemask_ps(_mm_castsi128_ps(same));
+    _Static_assert(GN_BUCKET_SLOTS <= 8, "no more hashes than two vectors hold");
+    const __m128i *hashes = (const __m128i *)(const void *)bucket->hashes, wanted = _mm_set1_epi32((int)hash);
+    const __m128i same = _mm_packs_epi32(_mm_cmpeq_epi32(hashes[0], wanted), _mm_cmpeq_epi32(hashes[1], wanted));
+    return (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(same, same)) & ((1u << GN_BUCKET_SLOTS) - 1);
 #else
     uint32_t slots = 0;
     for (uint32_t i = 0; i < GN_BUCKET_SLOTS; i++) {
-        slots |= (uint32_t)(bucket->hashes[i] >> 32 == hash >> 32) << i;
+        slots |= (uint32_t)(bucket->hashes[i] == hash) << i;
     }
     return slots;
 #endif
 }
-/* The entity that seems to have the hash: it may be another's. NULL: none has. */
-static inline gn_entity *gn_state_prefetch_entity(const gn_document *document, uint64_t hash)
+/* May what did not find room in the bucket lie behind it? */
+static inline bool gn_bucket_is_full(const gn_bucket *bucket)
 {
-    if (document->bucket_count == 0) {
-        return NULL;
-    }
-    for (uint32_t at = (uint32_t)hash;; at++) {
-        const gn_bucket *bucket = &document->table[at & (document->bucket_count - 1)];
+    return bucket->hashes[GN_BUCKET_SLOTS - 1] != 0;
+}
+/* Ask for the memory in which a key will be looked up, and then for what was found there. */
+static inline void gn_state_prefetch(const gn_document *document, uint32_t hash)
+{
+    __builtin_prefetch(&document->table[hash & document->bucket_mask]);
+}
+/* The entity that seems to have the hash: it may be another's. NULL: none has. */
+static inline gn_entity *gn_state_prefetch_entity(const gn_document *document, uint32_t hash)
+{
+    for (uint32_t at = hash;; at++) {
+        const gn_bucket *bucket = &document->table[at & document->bucket_mask];
         const uint32_t slots = gn_bucket_slots(bucket, hash);
         if (slots != 0) {
             gn_entity *entity = bucket->entities[__builtin_ctz(slots)];
@@ -103,7 +102,7 @@ static inline gn_entity *gn_state_prefetch_entity(const gn_document *document, u
             __builtin_prefetch((const void *)((uintptr_t)entity + GN_LINE_SIZE), 1);
             return entity;
         }
-        if (bucket->entities[GN_BUCKET_SLOTS - 1] == NULL) {
+        if (!gn_bucket_is_full(bucket)) {
             return NULL;
         }
     }
@@ -114,7 +113,9 @@ gn_entity *gn_state_entity(gn_fold *fold, uint32_t document, gn_name key);
 /* An entity without a body that no document knows yet; NULL when memory ends. */
 gn_entity *gn_state_new(gn_fold *fold, const gn_document *document, uint32_t index, gn_name key);
 /* Enter it, whose key the document does not have. False when memory ends. */
-bool gn_state_add(gn_fold *fold, gn_document *document, gn_entity *entity, uint64_t hash);
+bool gn_state_add(gn_fold *fold, gn_document *document, gn_entity *entity, uint32_t hash);
+/* An empty table for a document that has none; false when memory ends. */
+bool gn_state_open_table(gn_fold *fold, gn_document *document);
 /* Bytes of one with such a key, its object among them. */
 size_t gn_entity_size(const gn_document *document, uint32_t key_size);
 /* The cells behind an entity's key, in a document that has slots. */

@@ -87,7 +87,7 @@ SIZE_KEYS = {size: seed_number(8 + size) for size in range(4, 8)}
 def position(key: bytes) -> int:
     """Where a document wants a key of 4 to 7 bytes, under KNOWN_SEED."""
     word = int.from_bytes(key[:4] + key[-4:], "little")
-    return (SIZE_KEYS[len(key)] + WORD_KEY * word & (1 << 128) - 1) >> 64 & TABLE_MASK
+    return (SIZE_KEYS[len(key)] + WORD_KEY * word & (1 << 128) - 1) >> 96 & TABLE_MASK
 
 
 def chosen_integers() -> list[int]:
