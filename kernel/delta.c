@@ -22,9 +22,10 @@ static inline gn_span span_of(const reader *in, const uint8_t *from, const uint8
     return gn_span_between(in->scan.start, from, to);
 }
 
-static GN_NO_INLINE gn_point scan_plain_members(gn_point from, gn_span *slots, const uint8_t *start, const uint8_t *end)
+static GN_NO_INLINE gn_point scan_plain_members(gn_point from, gn_span *slots, const uint8_t *start, const uint8_t *end,
+                                                uint8_t delta_number)
 {
-    return gn_plain_members(from, slots, start, end);
+    return gn_plain_members(from, slots, start, end, delta_number);
 }
 
 /* ---- values ---- */
@@ -67,13 +68,14 @@ static inline void take_item(reader *in, gn_items *items, const uint8_t *value, 
 
 /* Take items that are objects of plain members alone: nearly all. There is room for the first, which begins at *item.
  * The result is behind the last, with nothing expected, or in *item, which is something else. */
-static GN_NO_INLINE gn_point scan_plain_items(reader *in, const uint8_t **item, const gn_expected *first,
+static GN_NO_INLINE gn_point scan_plain_items(reader *in, const uint8_t **item, gn_expected *first,
                                               gn_items *items)
 {
     const uint8_t *const start = in->scan.start, *const end = in->scan.end, *at = *item;
     gn_span *spans = in->spans, *const last = in->spans_end - items->stride;
+    const uint8_t delta_number = in->program->delta_number;
     for (;;) {
-        const gn_point now = gn_plain_members((gn_point){at, first}, spans + 2, start, end);
+        const gn_point now = gn_plain_members((gn_point){at, first}, spans + 2, start, end, delta_number);
         if (*now.at != '}' || now.at >= end) {
             in->spans = spans;
             *item = at;
@@ -222,9 +224,9 @@ static GN_NO_INLINE const uint8_t *scan_rest(reader *in, const uint8_t *first, g
     const uint8_t *const end = in->scan.end, *spare_key = NULL;
     for (;;) {
         const uint8_t *const key = now.at + 1;
-        const gn_expected *const expected = now.next, *taken = expected;
+        gn_expected *const expected = now.next, *taken = expected;
         if ((gn_difference(expected, key) & expected->key_mask) != 0) {
-            const gn_expected *place = expected;
+            gn_expected *place = expected;
             taken = gn_expected_find(&in->scan, key, shape, &place, &in->spare, spare_key);
             if (taken == NULL) {
                 return NULL;
@@ -243,7 +245,7 @@ static GN_NO_INLINE const uint8_t *scan_rest(reader *in, const uint8_t *first, g
             }
         }
         if (now.next->is_plain) {
-            const gn_point then = scan_plain_members(now, slots, in->scan.start, end);
+            const gn_point then = scan_plain_members(now, slots, in->scan.start, end, in->program->delta_number);
             spare_key = then.at > now.at ? NULL : spare_key;
             now = then;
         }
@@ -278,7 +280,7 @@ static inline const uint8_t *scan_object(reader *in, const uint8_t *at, gn_shape
     assert(*at == '{' && depth <= GN_NAME_SEGMENTS_MAX);
     gn_point now = {at, shape->expected};
     if (now.next->is_plain) {
-        now = scan_plain_members(now, slots, in->scan.start, in->scan.end);
+        now = scan_plain_members(now, slots, in->scan.start, in->scan.end, in->program->delta_number);
     }
     return object_end(in, at, now, shape, slots, depth);
 }
@@ -303,6 +305,7 @@ int gn_scan_delta(gn_arena *arena, gn_program *program, const uint8_t *body, siz
     in.spans_end = in.spans + SPANS_FIRST;
     gn_scanner_open(&in.scan, arena, body, size);
     in.program = program;
+    program->delta_number++;
     in.delta = delta;
     const uint8_t *behind = size == 0 || *body != '{' ? gn_scan_fail_byte(&in.scan, body)
                                                       : scan_object(&in, body, &program->root, delta->slots, 1);

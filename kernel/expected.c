@@ -20,7 +20,7 @@ static const gn_want *find_want(const gn_shape *shape, const gn_key *key)
 static gn_expected expect(const gn_shape *shape, const gn_key *key, const gn_want *want)
 {
     const uint32_t size = key->text.size + 3;
-    gn_expected expected = {.size = size, .text_at = size + 1, .want = want, .string_mask = UINT32_MAX};
+    gn_expected expected = {.size = size, .want = want, .string_mask = UINT32_MAX, .usual_end = 1};
     expected.slot = want == NULL || want->slot == GN_NONE ? shape->slot_count : want->slot;
     expected.is_plain = want == NULL || (want->source == GN_NONE && want->below == NULL);
     if (size + 1 < GN_EXPECTED_SIZE) {
@@ -39,9 +39,9 @@ static gn_expected expect(const gn_shape *shape, const gn_key *key, const gn_wan
 
 /* Expect the key from now on, in its place; a list that is full begins anew with it. One too long for that is
  * known in `spare` alone. */
-static const gn_expected *learn(gn_shape *shape, const gn_expected **place, const gn_key *key, gn_expected *spare)
+static gn_expected *learn(gn_shape *shape, gn_expected **place, const gn_key *key, gn_expected *spare)
 {
-    gn_expected *at = shape->expected + (*place - shape->expected);
+    gn_expected *at = *place;
     gn_expected *end = shape->expected + shape->expected_count;
     *spare = expect(shape, key, find_want(shape, key));
     while (at < end) {
@@ -68,8 +68,8 @@ static const gn_expected *learn(gn_shape *shape, const gn_expected **place, cons
 }
 
 /* A key that was not expected, checked against the one before it and learned. */
-static GN_COLD const gn_expected *take_other(gn_scanner *scan, const uint8_t *at, gn_shape *shape,
-                                             const gn_expected **next, gn_expected *spare, const uint8_t *spare_key)
+static GN_COLD gn_expected *take_other(gn_scanner *scan, const uint8_t *at, gn_shape *shape, gn_expected **next,
+                                       gn_expected *spare, const uint8_t *spare_key)
 {
     gn_key key = {.text.bytes = NULL};
     if (spare_key != NULL) {
@@ -81,15 +81,32 @@ static GN_COLD const gn_expected *take_other(gn_scanner *scan, const uint8_t *at
     return gn_check_key(scan, at, &key) == NULL ? NULL : learn(shape, next, &key, spare);
 }
 
-const gn_expected *gn_expected_find(gn_scanner *scan, const uint8_t *at, gn_shape *shape, const gn_expected **next,
-                                    gn_expected *spare, const uint8_t *spare_key)
+gn_expected *gn_expected_find(gn_scanner *scan, const uint8_t *at, gn_shape *shape, gn_expected **next,
+                              gn_expected *spare, const uint8_t *spare_key)
 {
-    const gn_expected *const stop = shape->expected + shape->expected_count;
-    for (const gn_expected *found = *next; found < stop; found++) {
+    gn_expected *const stop = shape->expected + shape->expected_count;
+    for (gn_expected *found = *next; found < stop; found++) {
         if ((gn_difference(found, at) & found->key_mask) == 0) {
             *next = found;
             return found;
         }
     }
     return take_other(scan, at, shape, next, spare, spare_key);
+}
+
+/* ---- usual sizes ---- */
+
+#define MISSES_MAX 8u   /* deltas close to each other in which a size was not the usual one: from then on it varies */
+
+GN_COLD void gn_expected_miss(gn_expected *expected, ptrdiff_t size, uint8_t delta_number)
+{
+    const uint8_t since = (uint8_t)(delta_number - expected->missed_in);
+    expected->misses = since > 1 ? 0 : (uint8_t)(expected->misses + since);
+    expected->missed_in = delta_number;
+    if (expected->misses == MISSES_MAX) {
+        expected->usual_end = 0;
+    } else if (size < 32) {
+        expected->usual_size = (uint8_t)size;
+        expected->usual_end = (uint32_t)1 << size;
+    }
 }

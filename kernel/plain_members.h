@@ -1,5 +1,6 @@
 /* Members as they are expected, which hold a plain string or a small number: nearly all of a delta is read here, by one
- * loop. What it costs is what follows from one member to the next: where a string ends is where the next key begins. */
+ * loop. What it costs is what follows from one member to the next: where a string ends is where the next key begins. So
+ * sizes are foretold (gn_ends_as_usual). */
 #ifndef GN_PLAIN_MEMBERS_H
 #define GN_PLAIN_MEMBERS_H
 
@@ -42,42 +43,53 @@ static inline gn_span gn_plain_span(uint64_t plain, const uint8_t *text, ptrdiff
 
 /* How many bytes of a plain string there are before its end, or before it may not go on as one; `at` is behind its
  * opening quote. */
-static GN_INLINE ptrdiff_t gn_plain_size(const uint8_t *at, const uint8_t *end)
+static GN_INLINE ptrdiff_t gn_plain_size(gn_expected *expected, const uint8_t *at, const uint8_t *end,
+                                         uint8_t delta_number)
 {
 #if defined(GN_SPECIALS_STEP)
     const uint8_t *step = at;
     uint32_t specials = gn_specials(at);
-    if (__builtin_expect(specials != 0, 1)) {
-        return __builtin_ctz(specials);
+    if (gn_ends_as_usual(expected, specials)) {
+        return expected->usual_size;
     }
-    do {
+    while (__builtin_expect(specials == 0, 0)) {
         step += GN_SPECIALS_STEP;
         if (step >= end) {
             return end - at;
         }
         specials = gn_specials(step);
-    } while (specials == 0);
-    return step - at + __builtin_ctz(specials);
+    }
+    return gn_other_size(expected, step - at + __builtin_ctz(specials), delta_number);
 #else
+    (void)expected;
+    (void)delta_number;
     return gn_plain_end(at, end) - at;
 #endif
 }
 
 /* How many digits a whole number has that is not 0; 0 for all else. There may be one more behind 16 of them. */
-static GN_INLINE ptrdiff_t gn_few_digits(const uint8_t *at)
+static GN_INLINE ptrdiff_t gn_few_digits(gn_expected *expected, const uint8_t *at, uint8_t delta_number)
 {
+    if (*at == '0') {
+        return 0;
+    }
 #if defined(__SSE2__)
     /* Moved so that the digits are the ten least of signed bytes. */
     const __m128i moved = _mm_add_epi8(_mm_loadu_si128((const __m128i *)(const void *)at), _mm_set1_epi8(0x80 - '0'));
-    const uint32_t others = (uint32_t)_mm_movemask_epi8(_mm_cmpgt_epi8(moved, _mm_set1_epi8(-128 + 9)));
-    const ptrdiff_t size = __builtin_ctz(others | 1u << 16);
+    const uint32_t others = (uint32_t)_mm_movemask_epi8(_mm_cmpgt_epi8(moved, _mm_set1_epi8(-128 + 9))) | 1u << 16;
+    if (gn_ends_as_usual(expected, others)) {
+        return expected->usual_size;
+    }
+    return gn_other_size(expected, __builtin_ctz(others), delta_number);
 #else
     ptrdiff_t size = 0;
+    (void)expected;
+    (void)delta_number;
     while (size < 16 && (uint8_t)(at[size] - '0') < 10) {
         size++;
     }
+    return size;
 #endif
-    return *at == '0' ? 0 : size;
 }
 
 /* ---- members ---- */
@@ -85,21 +97,22 @@ static GN_INLINE ptrdiff_t gn_few_digits(const uint8_t *at)
 /* Where reading came to: at the separator in front of a member, or behind the last one, and what is expected next. */
 typedef struct gn_point {
     const uint8_t *at;
-    const gn_expected *next;
+    gn_expected *next;
 } gn_point;
 
 /* Note the members that come as expected. `from` is at the brace or comma in front of the first. Behind `end` no more
  * is read than the longest key, the quote behind it and one look for the next. */
-static GN_INLINE gn_point gn_plain_members(gn_point from, gn_span *slots, const uint8_t *start, const uint8_t *end)
+static GN_INLINE gn_point gn_plain_members(gn_point from, gn_span *slots, const uint8_t *start, const uint8_t *end,
+                                           uint8_t delta_number)
 {
     const uint64_t plain = gn_plain_word(start);
-    const gn_expected *next = from.next;
+    gn_expected *next = from.next;
     const uint8_t *key = from.at + 1;
     for (;; next++) {
         const uint32_t same = gn_equal_bytes(next->text, key, next->string_mask);
         if (__builtin_expect((~same & next->string_mask) == 0, 1)) {
-            const uint8_t *const text = key + next->text_at;
-            const ptrdiff_t size = gn_plain_size(text, end);
+            const uint8_t *const text = key + next->size + 1;
+            const ptrdiff_t size = gn_plain_size(next, text, end, delta_number);
             const uint8_t *const behind = text + size + 2; /* its quote and a comma */
             slots[next->slot] = gn_plain_span(plain, text, size);
             if (memcmp(behind - 2, "\",", 2) != 0 || behind > end) {
@@ -111,7 +124,7 @@ static GN_INLINE gn_point gn_plain_members(gn_point from, gn_span *slots, const 
             if ((same & next->key_mask) != next->key_mask || !next->is_plain) {
                 return (gn_point){key - 1, next};
             }
-            const ptrdiff_t size = gn_few_digits(value);
+            const ptrdiff_t size = gn_few_digits(next, value, delta_number);
             if (size == 0) {
                 return (gn_point){key - 1, next};
             }

@@ -62,9 +62,12 @@ typedef struct gn_expected {
     uint32_t key_mask;      /* a bit for each byte of the key and its colon; 0: too long to be expected */
     uint32_t string_mask;   /* the same with the quote behind them */
     uint32_t size;          /* of the key and its colon */
-    uint32_t text_at;       /* behind the opening quote of a string's value: where its text begins */
     uint32_t slot;          /* as in want; the one behind all others for what nobody names */
     bool is_plain;          /* its place is all that is wanted of it, if that */
+    uint8_t usual_size;     /* of its value: a string's text, a number's digits */
+    uint8_t missed_in;      /* the delta, by the end of its number, in which that was wrong last */
+    uint8_t misses;         /* in how many deltas close to each other it was */
+    uint32_t usual_end;     /* the bit of that number; 0: sizes vary */
 } gn_expected;
 struct gn_shape {
     uint32_t count;
@@ -236,6 +239,7 @@ typedef struct gn_program {
     uint32_t single_count;  /* documents of whose single entity steps write slots */
     const gn_document *singles[GN_PROGRAM_SINGLES];
     bool has_left_out;      /* some source may have items that every `when` leaves out */
+    uint8_t delta_number;   /* counts deltas that were read */
 } gn_program;
 
 /* program.c. Decodes into the arena; the program's bytes must outlive it. */

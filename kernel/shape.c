@@ -3,7 +3,7 @@
 
 void gn_shape_open(gn_decoder *in, gn_shape *shape)
 {
-    shape->expected = gn_alloc_array(in->arena, GN_EXPECTED_MAX + 1, sizeof *shape->expected);
+    shape->expected = gn_alloc_aligned(in->arena, (GN_EXPECTED_MAX + 1) * sizeof *shape->expected, GN_LINE_SIZE);
     if (shape->expected == NULL) {
         gn_decode_refuse(in, GN_NO_MEMORY);
         return;
