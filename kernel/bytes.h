@@ -65,13 +65,15 @@ static inline void gn_copy_bytes(uint8_t *to, const uint8_t *from, uint32_t size
         memcpy(to + size - 4, &back, 4);
     }
 }
-/* Have the memory of a text on its way before it is read; the machine goes on by itself. */
+/* Have the memory of a text on its way before it is read, two lines at a time, which machines fetch together; they go on
+ * by themselves. */
 #define GN_TEXT_AHEAD 1024u
 static inline void gn_ask_for_text(const uint8_t *text, uint32_t size)
 {
     const uint8_t *const end = text + (size < GN_TEXT_AHEAD ? size : GN_TEXT_AHEAD);
-    for (; text < end; text += GN_LINE_SIZE) {
+    for (; text < end; text += 2 * GN_LINE_SIZE) {
         __builtin_prefetch(text);
+        __builtin_prefetch(text + GN_LINE_SIZE);
     }
 }
 /* Which of 32 bytes are equal, a bit each; those of the upper half only if `mask` has any. */

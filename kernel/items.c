@@ -5,7 +5,7 @@
  * gn_delta_needs as well. */
 #include "unit.h"
 
-#define ENTITIES_AHEAD 2u   /* deltas whose entities are asked for before one runs */
+#define ENTITIES_AHEAD 1u   /* deltas whose entities are asked for before one runs */
 
 static bool is_there(const gn_work *work, const gn_items *items)
 {

@@ -28,14 +28,15 @@ static bool plain_key(const gn_work *work, const gn_reference *reference, gn_nam
     return false;
 }
 
-/* Name any key; its bytes are NULL where it names no entity. False when memory ends. A key found in a document with a
- * root may not be `@`, which only the rules can write out. */
-static GN_NO_INLINE bool name_key(gn_work *work, const gn_rule_entity *entity, gn_lookup *lookup)
+/* Name any key of the unit at hand; its bytes are NULL where it names no entity. False when memory ends. A key found in a
+ * document with a root may not be `@`, which only the rules can write out. */
+static GN_NO_INLINE bool name_key(gn_work *work, const gn_unit *unit, const gn_rule_entity *entity, gn_lookup *lookup)
 {
     bool missing = false;
     gn_name *key = &lookup->key;
+    work->unit = unit;
     if (entity->reference == NULL) {
-        if (!gn_key_text(work, work->unit->rule, key, &missing)) {
+        if (!gn_key_text(work, unit->rule, key, &missing)) {
             return false;
         }
     } else if (!plain_key(work, entity->reference, key)) {
@@ -50,35 +51,63 @@ static GN_NO_INLINE bool name_key(gn_work *work, const gn_rule_entity *entity, g
     return true;
 }
 
-/* One key, named, hashed, its slot asked for; most are a string of some length, or a number, in the field that comes
- * first. */
-static GN_INLINE bool look_up(gn_work *work, const gn_rule_entity *entity, const gn_span *slots, gn_lookup *lookup)
+/* One key of a unit, named, hashed, its slot asked for; most are a string of some length, or a number, in the field that
+ * comes first. */
+static GN_INLINE bool look_up(gn_work *work, const gn_unit *unit, const gn_rule_entity *entity, gn_lookup *lookup)
 {
     gn_span span = {0};
     if (entity->slot != GN_NONE) {
-        span = slots[entity->slot];
+        span = unit->slots[entity->slot];
     }
     const uint8_t *const text = work->delta.body + span.at;
-    const bool is_number = span.size > 0 && (uint8_t)(*text - '0') < 10;
+    gn_name key; /* not read from the lookup again: the machine would wait until it is written */
     lookup->document = entity->document;
     if (span.is_plain && span.size > 3) {
-        lookup->key = (gn_name){text + 1, span.size - 2};
-    } else if (is_number) {
-        lookup->key = (gn_name){text, span.size};
+        key = (gn_name){text + 1, span.size - 2};
+        lookup->key = key;
+    } else if (span.size > 0 && (uint8_t)(*text - '0') < 10) {
+        key = (gn_name){text, span.size};
+        lookup->key = key;
     } else {
-        if (!name_key(work, entity, lookup)) {
+        if (!name_key(work, unit, entity, lookup)) {
             return false;
         }
-        if (lookup->key.bytes == NULL) {
+        key = lookup->key;
+        if (key.bytes == NULL) {
             return true;
         }
     }
-    lookup->hash = gn_hash(&work->fold->hash_keys, lookup->key);
+    lookup->hash = gn_hash(&work->fold->hash_keys, key);
     gn_state_prefetch(lookup->document, lookup->hash);
     return true;
 }
 
 /* ---- units ---- */
+
+/* Where the next unit goes, and its lookups. */
+typedef struct finder {
+    gn_unit *unit;
+    gn_lookup *lookup;
+} finder;
+
+/* Add an item that the rule takes, and look up what it names. False when memory ends. */
+static GN_INLINE bool add_unit(gn_work *work, finder *to, const gn_rule *rule, const gn_span *slots, uint32_t item)
+{
+    gn_unit *unit = to->unit++;
+    gn_lookup *lookup = to->lookup;
+    const gn_rule_entity *const end = rule->entities + rule->lookup_count;
+    unit->rule = rule;
+    unit->slots = slots;
+    unit->item = item;
+    unit->lookups = lookup;
+    for (const gn_rule_entity *entity = rule->entities; entity < end; entity++) {
+        if (!look_up(work, unit, entity, lookup++)) {
+            return false;
+        }
+    }
+    to->lookup = lookup;
+    return true;
+}
 
 /* Does the rule's `when` take an item? A source notes it if all its rules have one. */
 static bool picks(const gn_work *work, const gn_rule *rule, const gn_span *slots)
@@ -95,56 +124,55 @@ static bool picks_of(const gn_work *work, const gn_rule *rule, const gn_items *i
 }
 
 /* Units of a rule from work->item_next on, until there is no room for more of them. */
-static GN_INLINE gn_unit *add_items(gn_work *work, const gn_rule *rule, const gn_items *items, gn_unit *unit)
+static GN_INLINE bool add_items(gn_work *work, finder *to, const gn_rule *rule, const gn_items *items)
 {
     const gn_unit *const end = work->units + GN_UNITS_MAX;
     uint32_t at = work->item_next;
-    const gn_span *spans = items->spans + (size_t)at * items->stride;
-    for (; at < items->count && unit < end; at++, spans += items->stride) {
-        if (!rule->has_when || picks_of(work, rule, items, at)) {
-            unit->rule = rule;
-            unit->slots = spans + 2;
-            unit->item = at;
-            unit++;
+    const gn_span *slots = gn_item_slots(items, at);
+    for (; at < items->count && to->unit < end; at++, slots += items->stride) {
+        if ((!rule->has_when || picks_of(work, rule, items, at)) && !add_unit(work, to, rule, slots, at)) {
+            return false;
         }
     }
     work->item_next = at;
-    return unit;
+    return true;
 }
 
 /* The delta itself as the item of a rule. */
-static GN_INLINE gn_unit *add_delta(gn_work *work, const gn_rule *rule, gn_unit *unit)
+static GN_INLINE bool add_delta(gn_work *work, finder *to, const gn_rule *rule)
 {
     if (work->is_fallback || (rule->has_when && !picks(work, rule, work->delta.slots))) {
-        return unit;
+        return true;
     }
     work->is_matched = true;
-    *unit++ = (gn_unit){.rule = rule, .slots = work->delta.slots};
-    return unit;
+    return add_unit(work, to, rule, work->delta.slots, 0);
 }
 
 /* A source without items, which may hold something else: that is a unit to be skipped. */
-static gn_unit *add_no_items(const gn_work *work, const gn_rule *rule, const gn_items *items, gn_unit *unit)
+static void add_no_items(const gn_work *work, finder *to, const gn_rule *rule, const gn_items *items)
 {
     if (items->whole.size > 0 && !items->iterable && work->delta.body[items->whole.at] != 'n') {
-        *unit++ = (gn_unit){.rule = rule};
+        *to->unit++ = (gn_unit){.rule = rule};
     }
-    return unit;
 }
 
-static GN_INLINE void find_units(gn_work *work)
+bool gn_units_find(gn_work *work)
 {
     const gn_program *program = &work->fold->program;
     const gn_rule *rule = work->rule_next, *const rules_end = program->rules + program->rule_count;
-    gn_unit *unit = work->units;
-    for (; rule < rules_end && unit < work->units + GN_UNITS_MAX; rule++) {
+    finder to = {work->units, work->lookups};
+    for (; rule < rules_end && to.unit < work->units + GN_UNITS_MAX; rule++) {
         const gn_items *items = rule->source == GN_NONE ? NULL : &work->delta.items[rule->source];
         if (items == NULL) {
-            unit = add_delta(work, rule, unit);
+            if (!add_delta(work, &to, rule)) {
+                return false;
+            }
         } else if (items->count == 0) {
-            unit = add_no_items(work, rule, items, unit);
+            add_no_items(work, &to, rule, items);
         } else {
-            unit = add_items(work, rule, items, unit);
+            if (!add_items(work, &to, rule, items)) {
+                return false;
+            }
             if (work->item_next < items->count) {
                 break;
             }
@@ -153,25 +181,8 @@ static GN_INLINE void find_units(gn_work *work)
     }
     work->rule_next = rule;
     work->are_all_found = rule == rules_end;
-    work->units_end = unit;
-}
-
-bool gn_units_find(gn_work *work)
-{
-    gn_lookup *lookup = work->lookups;
-    find_units(work);
-    for (gn_unit *unit = work->units; unit < work->units_end; unit++) {
-        const gn_rule_entity *entity = unit->rule->entities;
-        const gn_rule_entity *const end = unit->slots == NULL ? entity : entity + unit->rule->lookup_count;
-        work->unit = unit;
-        unit->lookups = lookup;
-        for (; entity < end; entity++) {
-            if (!look_up(work, entity, unit->slots, lookup++)) {
-                return false;
-            }
-        }
-    }
-    work->lookups_end = lookup;
+    work->units_end = to.unit;
+    work->lookups_end = to.lookup;
     return true;
 }
 
