@@ -57,17 +57,40 @@ bool gn_state_open_table(gn_fold *fold, gn_document *document)
     return new_table(fold, document, BUCKETS_FIRST);
 }
 
+/* How many slots of a bucket are used; they are filled from the front. */
+static inline uint32_t used_slots(const gn_bucket *bucket)
+{
+    return (uint32_t)__builtin_ctz(gn_bucket_slots(bucket, 0) | 1u << GN_BUCKET_SLOTS);
+}
+
+/* Move what lies in a bucket into a table of twice the size. Nearly all of it goes into one of two buckets there, whose
+ * slots are counted here: to look for a free one right behind a write, the machine would wait for that. */
+static void move_bucket(const gn_document *document, const gn_bucket *bucket, uint32_t home, uint32_t old_count)
+{
+    uint32_t used[2] = {used_slots(bucket_at(document, home)), used_slots(bucket_at(document, home + old_count))};
+    for (uint32_t slot = 0; slot < GN_BUCKET_SLOTS && bucket->hashes[slot] != 0; slot++) {
+        const uint32_t hash = bucket->hashes[slot];
+        const bool is_upper = (hash & old_count) != 0;
+        if ((hash & (old_count - 1)) == home && used[is_upper] < GN_BUCKET_SLOTS) {
+            put((place){bucket_at(document, hash), used[is_upper]++}, bucket->entities[slot], hash);
+        } else {
+            put(free_place(document, hash), bucket->entities[slot], hash);
+            used[0] = used_slots(bucket_at(document, home));
+            used[1] = used_slots(bucket_at(document, home + old_count));
+        }
+    }
+}
+
 /* A table of twice the size. */
 static bool grow_table(gn_fold *fold, gn_document *document)
 {
-    gn_bucket *const old = document->table, *const end = old + document->bucket_mask + 1;
-    if (document->bucket_mask >= UINT32_MAX / 4 || !new_table(fold, document, (document->bucket_mask + 1) * 2)) {
+    gn_bucket *const old = document->table;
+    const uint32_t old_count = document->bucket_mask + 1;
+    if (old_count > UINT32_MAX / 4 || !new_table(fold, document, old_count * 2)) {
         return false;
     }
-    for (const gn_bucket *bucket = old; bucket < end; bucket++) {
-        for (uint32_t slot = 0; slot < GN_BUCKET_SLOTS && bucket->hashes[slot] != 0; slot++) {
-            put(free_place(document, bucket->hashes[slot]), bucket->entities[slot], bucket->hashes[slot]);
-        }
+    for (uint32_t home = 0; home < old_count; home++) {
+        move_bucket(document, &old[home], home, old_count);
     }
     gn_free_table(&fold->state, old);
     return true;
