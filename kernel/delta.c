@@ -1,288 +1,126 @@
 /* A delta, read in one pass: where the things are that the rules name.
  *
  * Nearly all members come with the key that is expected (expected.c) and hold a plain string or a small number: one
- * loop (plain_members.h) notes those, and stops at the first that is anything else. Items are noted as they pass,
- * since the order of the rules is not the order of the bytes. */
-#include "plain_members.h"
+ * loop (plain_members.h) notes those, at the top and right below it, and stops at the first that is anything else, which
+ * is read by itself (any_members.h). */
+#include "any_members.h"
 
 #define SPANS_FIRST 48u     /* for items, with the delta: as many as most deltas need */
 
-/* A delta being read. */
-typedef struct reader {
-    gn_scanner scan;
-    gn_program *program;
-    gn_delta *delta;
-    gn_span *spans;         /* cleared, for the items to come; those of the source at hand end here */
-    gn_span *spans_end;
-    gn_expected spare;      /* what is known of a key that is too long to be learned */
-} reader;
+/* The value of a member at the top that is read by the same loop as the top: an object of which the rules want
+ * something, or the elements of an array that are objects. */
+typedef struct inner {
+    const gn_want *want;    /* NULL: reading is at the top */
+    const uint8_t *value;   /* where it begins, and the object at hand */
+    const uint8_t *object;
+    gn_source_plan *source; /* NULL: it is no array of items */
+    gn_items *items;
+    gn_expected *after;     /* what is expected behind the member */
+} inner;
 
-static inline gn_span span_of(const reader *in, const uint8_t *from, const uint8_t *to)
+/* Go into the value of a member at the top, if it is one of those; *now is in front of the member. */
+static inline bool enter(reader *in, inner *into, gn_point *now, gn_span **slots)
 {
-    return gn_span_between(in->scan.start, from, to);
-}
-
-static GN_NO_INLINE gn_point scan_plain_members(gn_point from, gn_span *slots, const uint8_t *start, const uint8_t *end,
-                                                uint8_t delta_number)
-{
-    return gn_plain_members(from, slots, start, end, delta_number);
-}
-
-/* ---- values ---- */
-
-static inline const uint8_t *scan_object(reader *in, const uint8_t *at, gn_shape *shape, gn_span *slots,
-                                         uint32_t depth);
-static inline const uint8_t *object_end(reader *in, const uint8_t *first, gn_point now, gn_shape *shape, gn_span *slots,
-                                        uint32_t depth);
-
-/* Move the items of the source at hand to where there is room for as many more; false when memory ends. */
-static GN_COLD bool move_items(reader *in, gn_items *items)
-{
-    const size_t used = (size_t)items->count * items->stride, room = (used + items->stride) * 2;
-    gn_span *spans = gn_alloc_array(in->scan.arena, room, sizeof *spans);
-    if (spans == NULL) {
-        gn_scan_fail(&in->scan, GN_NO_MEMORY, in->scan.start);
+    gn_expected *const expected = now->next;
+    const uint8_t *const value = now->at + 1 + expected->size, *const end = in->scan.end;
+    const gn_want *const want = expected->want;
+    const bool is_there = (gn_difference(expected, now->at + 1) & expected->key_mask) == 0 && end - value > 1;
+    if (expected->is_plain || want == NULL || !is_there) {
         return false;
     }
-    memcpy(spans, items->spans, used * sizeof *spans);
-    memset(spans + used, 0, (room - used) * sizeof *spans);
-    items->spans = spans;
-    in->spans = spans + used;
-    in->spans_end = spans + room;
+    if (want->source == GN_NONE) {
+        if (*value != '{') {
+            return false;
+        }
+        *into = (inner){.want = want, .value = value, .object = value, .after = expected + 1};
+        *now = (gn_point){value, want->below->expected};
+        return true;
+    }
+    gn_source_plan *const source = &in->program->sources[want->source];
+    gn_items *const items = &in->delta->items[want->source];
+    if (memcmp(value, "[{", 2) != 0) {
+        return false;
+    }
+    open_items(in, source, items);
+    if (!has_room(in, items)) {
+        return false;
+    }
+    *into = (inner){want, value, value + 1, source, items, expected + 1};
+    *now = (gn_point){value + 1, source->shape.expected};
+    *slots = in->spans + 2;
     return true;
 }
 
-/* Room for one more item. */
-static inline bool has_room(reader *in, gn_items *items)
+/* The object at hand ends at *now, or goes on there with what is not plain. True: so does the next, and is at hand.
+ * Else *behind is behind the value, NULL on failure. */
+static inline bool leave(reader *in, inner *from, gn_point *now, gn_span **slots, const uint8_t **behind)
 {
-    return (size_t)(in->spans_end - in->spans) >= items->stride || move_items(in, items);
+    gn_shape *const shape = from->source != NULL ? &from->source->shape : from->want->below;
+    const uint8_t *at = object_end(in, from->object, *now, shape, *slots, 2);
+    if (at == NULL || from->source == NULL) {
+        *behind = at;
+        return false;
+    }
+    take_item(in, from->items, from->object, at);
+    if (memcmp(at, ",{", 2) == 0 && in->scan.end - at > 1) {
+        *behind = NULL;
+        from->object = at + 1;
+        *now = (gn_point){at + 1, shape->expected};
+        const bool has_next = has_room(in, from->items);
+        *slots = in->spans + 2;
+        return has_next;
+    }
+    *behind = *at == ']' && at < in->scan.end ? at + 1 : scan_elements(in, at, from->source, from->items);
+    return false;
 }
 
-/* Note a value as the next item, for which there is room. */
-static inline void take_item(reader *in, gn_items *items, const uint8_t *value, const uint8_t *behind)
+/* The top of a delta, which begins at `first`. Nearly all of it are plain members, its own or those of objects right
+ * below it: one loop reads them all. */
+static const uint8_t *scan_top(reader *in, const uint8_t *first)
 {
-    in->spans[0] = span_of(in, value, behind);
-    in->spans += items->stride;
-    items->count++;
-}
-
-/* Take items that are objects of plain members alone: nearly all. There is room for the first, which begins at *item.
- * The result is behind the last, with nothing expected, or in *item, which is something else. */
-static GN_NO_INLINE gn_point scan_plain_items(reader *in, const uint8_t **item, gn_expected *first,
-                                              gn_items *items)
-{
-    const uint8_t *const start = in->scan.start, *const end = in->scan.end, *at = *item;
-    gn_span *spans = in->spans, *const last = in->spans_end - items->stride;
-    const uint8_t delta_number = in->program->delta_number;
+    const uint8_t *const start = in->scan.start, *const end = in->scan.end;
+    gn_shape *const root = &in->program->root;
+    gn_span *const top = in->delta->slots, *slots = top;
+    const uint8_t *spare_key = NULL, *behind;
+    gn_point now = {first, root->expected};
+    inner at = {.want = NULL};
     for (;;) {
-        const gn_point now = gn_plain_members((gn_point){at, first}, spans + 2, start, end, delta_number);
-        if (*now.at != '}' || now.at >= end) {
-            in->spans = spans;
-            *item = at;
-            return now;
-        }
-        spans[0] = gn_span_between(start, at, now.at + 1);
-        spans += items->stride;
-        items->count++;
-        at = now.at + 2;
-        if (memcmp(at - 1, ",{", 2) != 0 || at >= end || spans > last) {
-            in->spans = spans;
-            return (gn_point){at - 1, NULL};
-        }
-    }
-}
-
-/* The elements of an array as items; `at` is behind its bracket. */
-static const uint8_t *scan_elements(reader *in, const uint8_t *at, gn_source_plan *source, gn_items *items)
-{
-    const uint8_t *const end = in->scan.end;
-    for (;;) {
-        const uint8_t *behind;
-        gn_point now = {at, source->shape.expected};
-        if (!has_room(in, items)) {
-            return NULL;
-        }
-        if (at < end && *at == '{') {
-            now = scan_plain_items(in, &at, now.next, items);
-            behind = now.next == NULL ? now.at : object_end(in, at, now, &source->shape, in->spans + 2, 2);
-        } else {
-            behind = gn_check_value(&in->scan, at, 2);
-        }
-        if (behind == NULL) {
-            return NULL;
-        }
-        if (now.next != NULL) {
-            take_item(in, items, at, behind);
-        }
-        if (behind >= end || (*behind != ',' && *behind != ']')) {
-            return gn_scan_fail_byte(&in->scan, behind);
-        }
-        if (*behind == ']') {
-            return behind + 1;
-        }
-        at = behind + 1;
-    }
-}
-
-/* The members of an object as items, with their keys; `at` is behind its brace. */
-static GN_NO_INLINE const uint8_t *scan_entries(reader *in, const uint8_t *at, gn_source_plan *source, gn_items *items)
-{
-    const uint8_t *const end = in->scan.end;
-    gn_key key = {.text.bytes = NULL};
-    for (;;) {
-        if (!has_room(in, items)) {
-            return NULL;
-        }
-        gn_span *const spans = in->spans;
-        const uint8_t *const value = gn_check_key(&in->scan, at, &key);
-        if (value == NULL) {
-            return NULL;
-        }
-        at = value < end && *value == '{' ? scan_object(in, value, &source->shape, spans + 2, 2)
-                                          : gn_check_value(&in->scan, value, 2);
-        if (at == NULL) {
-            return NULL;
-        }
-        spans[1] = span_of(in, key.text.bytes - 1, key.text.bytes + key.text.size + 1);
-        take_item(in, items, value, at);
-        if (at >= end || (*at != ',' && *at != '}')) {
-            return gn_scan_fail_byte(&in->scan, at);
-        }
-        if (*at++ == '}') {
-            return at;
-        }
-    }
-}
-
-/* The items of a source: the elements of an array, or the members of an object with their keys. */
-static const uint8_t *scan_items(reader *in, const uint8_t *at, gn_source_plan *source, gn_items *items)
-{
-    const bool is_object = *at == '{';
-    items->iterable = true;
-    items->stride = 3 + source->slot_count;
-    items->spans = in->spans;
-    if (at[1] == (is_object ? '}' : ']') && at + 1 < in->scan.end) {
-        return at + 2;
-    }
-    return is_object ? scan_entries(in, at + 1, source, items) : scan_elements(in, at + 1, source, items);
-}
-
-static bool holds_something(const uint8_t *at, const uint8_t *end)
-{
-    return end - at > 2 && (*at == '{' || *at == '[');
-}
-
-/* The value of a source: its items, and what the delta's own rules want below an object that is one. */
-static const uint8_t *scan_source(reader *in, const uint8_t *at, const gn_want *want)
-{
-    const uint8_t *value = at;
-    gn_items *items = &in->delta->items[want->source];
-    bool iterable = at < in->scan.end && (*at == '{' || *at == '[');
-    at = iterable ? scan_items(in, at, &in->program->sources[want->source], items) : gn_check_value(&in->scan, at, 1);
-    if (at == NULL) {
-        return NULL;
-    }
-    items->whole = span_of(in, value, at);
-    return want->below != NULL && *value == '{' ? scan_object(in, value, want->below, in->delta->slots, 2) : at;
-}
-
-/* A value that is no plain string and no small number, or of which the rules want more than its place. `key` is
- * the member's, at the top of a delta. */
-static const uint8_t *scan_other(reader *in, const uint8_t *at, const gn_want *want, const uint8_t *key,
-                                 gn_span *slots, uint32_t depth)
-{
-    const uint8_t *value = at;
-    if (at >= in->scan.end) {
-        return gn_scan_fail_byte(&in->scan, at);
-    }
-    if (want != NULL && want->source != GN_NONE) {
-        at = scan_source(in, at, want);
-    } else if (want != NULL && want->below != NULL && at < in->scan.end && *at == '{') {
-        at = scan_object(in, at, want->below, slots, depth + 1);
-    } else {
-        at = gn_check_value(&in->scan, at, depth);
-    }
-    if (at == NULL) {
-        return NULL;
-    }
-    if (want != NULL && want->slot != GN_NONE) {
-        slots[want->slot] = span_of(in, value, at);
-    }
-    if (want == NULL && depth == 1 && holds_something(value, at)) {
-        const gn_name name = {key + 1, (uint32_t)(value - key) - 3};
-        if (!gn_buffer_put(&in->delta->unnamed, &name, sizeof name)) {
-            return gn_scan_fail(&in->scan, GN_NO_MEMORY, value);
-        }
-    }
-    return at;
-}
-
-/* The rest of an object that begins at `first`, from where reading came to. */
-static GN_NO_INLINE const uint8_t *scan_rest(reader *in, const uint8_t *first, gn_point now, gn_shape *shape,
-                                             gn_span *slots, uint32_t depth)
-{
-    const uint8_t *const end = in->scan.end, *spare_key = NULL;
-    for (;;) {
-        const uint8_t *const key = now.at + 1;
-        gn_expected *const expected = now.next, *taken = expected;
-        if ((gn_difference(expected, key) & expected->key_mask) != 0) {
-            gn_expected *place = expected;
-            taken = gn_expected_find(&in->scan, key, shape, &place, &in->spare, spare_key);
-            if (taken == NULL) {
-                return NULL;
-            }
-            now.next = place;
-        }
-        if (taken == expected || taken == &in->spare) {
-            spare_key = taken == &in->spare ? key : NULL;
-            now.next += taken == now.next;
-            now.at = scan_other(in, key + taken->size, taken->want, key, slots, depth);
-            if (now.at == NULL) {
-                return NULL;
-            }
-            if (*now.at != ',' || now.at >= end) {
-                break;
-            }
-        }
         if (now.next->is_plain) {
-            const gn_point then = scan_plain_members(now, slots, in->scan.start, end, in->program->delta_number);
+            const gn_point then = gn_plain_members(now, slots, start, end, in->program->delta_number);
             spare_key = then.at > now.at ? NULL : spare_key;
             now = then;
         }
-        if (now.at != first && (*now.at != ',' || now.at >= end)) {
-            break;
+        if (at.want != NULL) {
+            if (leave(in, &at, &now, &slots, &behind)) {
+                continue;
+            }
+            if (behind == NULL) {
+                return NULL;
+            }
+            if (at.items != NULL) {
+                at.items->whole = span_of(in, at.value, behind);
+            }
+            if (at.want->slot != GN_NONE) {
+                top[at.want->slot] = span_of(in, at.value, behind);
+            }
+            now = (gn_point){behind, at.after};
+            slots = top;
+            at.want = NULL;
+        } else if (now.at == first && first[1] == '}') {
+            return close_object(in, first + 1);
+        } else if (is_separator(in, now.at, first)) {
+            if (enter(in, &at, &now, &slots)) {
+                spare_key = NULL;
+                continue;
+            }
+            if (!scan_member(in, &now, root, slots, 1, &spare_key)) {
+                return NULL;
+            }
+        }
+        if (!is_separator(in, now.at, first)) {
+            return close_object(in, now.at);
         }
     }
-    return now.at < end && *now.at == '}' ? now.at + 1 : gn_scan_fail_byte(&in->scan, now.at);
-}
-
-/* The end of an object that begins at `first`, from where its first plain members end. */
-static inline const uint8_t *object_end(reader *in, const uint8_t *first, gn_point now, gn_shape *shape, gn_span *slots,
-                                        uint32_t depth)
-{
-    const uint8_t *const end = in->scan.end;
-    if (*now.at == '}' && now.at < end) {
-        return now.at + 1;
-    }
-    if (now.at == first && first[1] == '}' && first + 1 < end) {
-        return first + 2;
-    }
-    if (now.at != first && (*now.at != ',' || now.at >= end)) {
-        return gn_scan_fail_byte(&in->scan, now.at);
-    }
-    return scan_rest(in, first, now, shape, slots, depth);
-}
-
-/* One object: note the members that shape names in slots, and of those that nobody names the last one behind them.
- * depth counts the shapes, which the rules bound. */
-static inline const uint8_t *scan_object(reader *in, const uint8_t *at, gn_shape *shape, gn_span *slots, uint32_t depth)
-{
-    assert(*at == '{' && depth <= GN_NAME_SEGMENTS_MAX);
-    gn_point now = {at, shape->expected};
-    if (now.next->is_plain) {
-        now = scan_plain_members(now, slots, in->scan.start, in->scan.end, in->program->delta_number);
-    }
-    return object_end(in, at, now, shape, slots, depth);
 }
 
 int gn_scan_delta(gn_arena *arena, gn_program *program, const uint8_t *body, size_t size, gn_delta *delta,
@@ -308,6 +146,6 @@ int gn_scan_delta(gn_arena *arena, gn_program *program, const uint8_t *body, siz
     program->delta_number++;
     in.delta = delta;
     const uint8_t *behind = size == 0 || *body != '{' ? gn_scan_fail_byte(&in.scan, body)
-                                                      : scan_object(&in, body, &program->root, delta->slots, 1);
+                                                      : scan_top(&in, body);
     return gn_scanner_finish(&in.scan, behind, position);
 }

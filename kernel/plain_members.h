@@ -74,9 +74,7 @@ static GN_INLINE ptrdiff_t gn_few_digits(gn_expected *expected, const uint8_t *a
         return 0;
     }
 #if defined(__SSE2__)
-    /* Moved so that the digits are the ten least of signed bytes. */
-    const __m128i moved = _mm_add_epi8(_mm_loadu_si128((const __m128i *)(const void *)at), _mm_set1_epi8(0x80 - '0'));
-    const uint32_t others = (uint32_t)_mm_movemask_epi8(_mm_cmpgt_epi8(moved, _mm_set1_epi8(-128 + 9))) | 1u << 16;
+    const uint32_t others = gn_others(at) | 1u << 16;
     if (gn_ends_as_usual(expected, others)) {
         return expected->usual_size;
     }

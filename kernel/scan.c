@@ -28,7 +28,11 @@ const uint8_t *gn_scan_fail_byte(gn_scanner *scan, const uint8_t *at)
 #define EIGHT(byte) byte, byte, byte, byte, byte, byte, byte, byte
 #define THIRTY_TWO(byte) {EIGHT(byte), EIGHT(byte), EIGHT(byte), EIGHT(byte)}
 const gn_special_bytes gn_specials_of_32 = {
-    .slash = THIRTY_TWO('\\'), .turned = THIRTY_TWO(2), .less = THIRTY_TWO(0x21)};
+    .slash = THIRTY_TWO('\\'),
+    .turned = THIRTY_TWO(2),
+    .less = THIRTY_TWO(0x21),
+    .moved = {EIGHT(0x80 - '0'), EIGHT(0x80 - '0')},
+    .most = {EIGHT(0x80 + 9), EIGHT(0x80 + 9)}};
 #endif
 
 static inline bool is_tail(uint8_t byte)

@@ -40,6 +40,7 @@ static inline int gn_scanner_finish(gn_scanner *scan, const uint8_t *behind, uin
 /* In memory, since making them anew for a look costs as much as the look. */
 typedef struct gn_special_bytes {
     _Alignas(32) uint8_t slash[32], turned[32], less[32];
+    uint8_t moved[16], most[16]; /* gn_others */
 } gn_special_bytes;
 extern __attribute__((visibility("hidden"))) const gn_special_bytes gn_specials_of_32;
 #endif
@@ -62,6 +63,22 @@ static inline uint32_t gn_specials(const uint8_t *at)
     const __m128i slash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
     const __m128i low = _mm_subs_epi8(_mm_xor_si128(bytes, _mm_set1_epi8(2)), _mm_set1_epi8(0x21));
     return (uint32_t)_mm_movemask_epi8(_mm_or_si128(slash, low));
+}
+#endif
+
+/* Which of the next 16 bytes are no digits, a bit each: they are moved so that the digits are the ten least of signed
+ * bytes. */
+#if defined(__SSE2__)
+static inline uint32_t gn_others(const uint8_t *at)
+{
+#if defined(GN_WIDE)
+    const __m128i *constants = (const __m128i *)(const void *)gn_specials_of_32.moved;
+    const __m128i move = constants[0], most = constants[1];
+#else
+    const __m128i move = _mm_set1_epi8(0x80 - '0'), most = _mm_set1_epi8(-128 + 9);
+#endif
+    const __m128i moved = _mm_add_epi8(_mm_loadu_si128((const __m128i *)(const void *)at), move);
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpgt_epi8(moved, most));
 }
 #endif
 

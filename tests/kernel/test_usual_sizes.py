@@ -3,6 +3,8 @@
 The handle is warmed up first, with values of one size; then comes the one that is looked at.
 """
 
+from collections.abc import Sequence
+
 import orjson
 import pytest
 from goodneighbor.kernel import Event, Fold, Rules
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from ..effort import examples
 
+Row = tuple[object, object]  # a text, a number
 RULES = """
 [documents.kept]
 [[items]]
@@ -21,10 +24,24 @@ apply = ["set? /kept/{key}/copy {text}", "set? /kept/{key}/count {number}"]
 """
 WIDTHS = pytest.mark.parametrize("is_narrow", [True, False], ids=["narrow", "wide"])
 WARM = 20  # deltas; more than it takes to give up foretelling
-NUMBERS = [0, 7, 1_234, 12_345, 123_456, -12_345, 1.5, 10**15, 10**16, 10**17, 10**19, True, None]
+NUMBERS: list[object] = [
+    0,
+    7,
+    1_234,
+    12_345,
+    123_456,
+    -12_345,
+    1.5,
+    10**15,
+    10**16,
+    10**17,
+    10**19,
+    True,
+    None,
+]
 
 
-def folded(rows: list[tuple[object, object]], *, is_narrow: bool) -> dict[str, dict[str, object]]:
+def folded(rows: Sequence[Row], *, is_narrow: bool) -> dict[str, dict[str, object]]:
     """Fold one delta a row, in one handle, and return the entities made of them."""
     with Fold(Rules.parse(RULES), seed=bytes(16)) as fold:
         if is_narrow:
@@ -37,7 +54,7 @@ def folded(rows: list[tuple[object, object]], *, is_narrow: bool) -> dict[str, d
         return found
 
 
-def expected(rows: list[tuple[object, object]]) -> dict[str, dict[str, object]]:
+def expected(rows: Sequence[Row]) -> dict[str, dict[str, object]]:
     """Nothing is copied of a field that counts as missing."""
     made = {}
     for at, (text, number) in enumerate(rows):
@@ -64,7 +81,7 @@ def test_a_text_that_is_no_longer_as_long(is_narrow: bool, usual: int) -> None:
 @pytest.mark.parametrize("usual", [1, 12_345, 1_234_567_890_123_456])
 def test_a_number_that_has_no_longer_as_many_digits(is_narrow: bool, usual: int) -> None:
     for other in NUMBERS:
-        rows = [("x", usual)] * WARM + [("x", other), ("x", usual)]
+        rows: list[Row] = [("x", usual)] * WARM + [("x", other), ("x", usual)]
         assert folded(rows, is_narrow=is_narrow) == expected(rows)
 
 
@@ -80,5 +97,5 @@ def test_a_number_that_has_no_longer_as_many_digits(is_narrow: bool, usual: int)
     )
 )
 @settings(max_examples=examples(100))
-def test_sizes_in_any_order(is_narrow: bool, rows: list[tuple[object, object]]) -> None:
+def test_sizes_in_any_order(is_narrow: bool, rows: Sequence[Row]) -> None:
     assert folded(rows, is_narrow=is_narrow) == expected(rows)
