@@ -193,7 +193,7 @@ int gn_insert(gn_fold *fold, gn_entity *entity, gn_name body)
 {
     gn_document *document = &fold->program.documents[entity->document];
     assert(entity->body.kind == GN_ABSENT && body.size > 0);
-    const bool done = (entity->run == fold->run || gn_state_touch(fold, entity)) &&
+    const bool done = gn_state_touch(fold, entity) &&
                       gn_state_save(fold, entity, &entity->body) && pack_body(fold, document, body, &entity->body);
     return done ? GN_OK : GN_NO_MEMORY;
 }

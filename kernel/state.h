@@ -148,7 +148,22 @@ static inline bool gn_state_reserve(gn_fold *fold, uint32_t count)
 }
 /* The first touch in a run takes the entity's share out of the running totals; the end of the run adds the new. False
  * when memory ends. */
-bool gn_state_touch(gn_fold *fold, gn_entity *entity);
+bool gn_state_touch_first(gn_fold *fold, gn_entity *entity);
+/* Touch an entity, for the first time or again: which of them no machine foretells, so where nothing but the list of those
+ * touched needs to know, it is written either way. */
+static inline bool gn_state_touch(gn_fold *fold, gn_entity *entity)
+{
+    const gn_document *document = &fold->program.documents[entity->document];
+    const bool is_first = entity->run != fold->run;
+    if (document->term_count > 0 || document->listing.count > 0 || fold->touched_count == fold->touched_room) {
+        return !is_first || gn_state_touch_first(fold, entity);
+    }
+    fold->touched[fold->touched_count] = entity;
+    fold->touched_count += is_first;
+    entity->touches &= (uint32_t)is_first - 1;
+    entity->run = fold->run;
+    return true;
+}
 bool gn_state_save_slow(gn_fold *fold, gn_entity *entity, gn_cell *place);
 /* Remember a cell before it is written; false when memory ends. Its old text may be given back: read it before. */
 static inline bool gn_state_save(gn_fold *fold, gn_entity *entity, gn_cell *place)

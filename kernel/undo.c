@@ -62,7 +62,7 @@ GN_COLD bool gn_state_reserve_slow(gn_fold *fold, uint32_t count)
     return done;
 }
 
-bool gn_state_touch(gn_fold *fold, gn_entity *entity)
+bool gn_state_touch_first(gn_fold *fold, gn_entity *entity)
 {
     gn_document *document = &fold->program.documents[entity->document];
     if (fold->touched_count == fold->touched_room && !more_touched(fold)) {
@@ -97,7 +97,7 @@ bool gn_state_save_slow(gn_fold *fold, gn_entity *entity, gn_cell *place)
         give_back(fold, owned_of(place));
         return true;
     }
-    if ((entity->run != fold->run && !gn_state_touch(fold, entity)) ||
+    if (!gn_state_touch(fold, entity) ||
         (fold->undo_count == fold->undo_room && !more_undo(fold))) {
         return false;
     }

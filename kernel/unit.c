@@ -22,7 +22,7 @@ static GN_NO_INLINE bool open_first(gn_fold *fold, gn_entity *entity, gn_entity 
     const bool has_slots = fold->program.documents[entity->document].slots.count > 0;
     const bool opens = has_slots && entity->body.kind == GN_TEXT && entity->body.as.text[0] == '{';
     *opened = opens ? entity : NULL;
-    return !opens || (gn_object_open(fold, entity) && (entity->run == fold->run || gn_state_touch(fold, entity)));
+    return !opens || (gn_object_open(fold, entity) && gn_state_touch(fold, entity));
 }
 
 /* Note an entity for the steps, if they may write to it. False when memory ends. */
@@ -32,7 +32,7 @@ static GN_INLINE bool open_entity(gn_fold *fold, gn_entity *entity, gn_entity **
         return open_first(fold, entity, opened);
     }
     *opened = entity;
-    return entity == NULL || entity->run == fold->run || gn_state_touch(fold, entity);
+    return entity == NULL || gn_state_touch(fold, entity);
 }
 
 /* Make ready for steps: no entity under 0, then the program's single ones. False when memory ends. */
@@ -94,35 +94,50 @@ static GN_INLINE bool plain_second(gn_work *work, const gn_step *step, int64_t *
                                             : other_second(work, step->operation, packed);
 }
 
-/* Do the steps up to the first that has no short way, or none here: by the long way it may apply or fail. */
+/* Note what undoes a step: that number stood in the cell. Field by field: a structure that is put together elsewhere and
+ * copied from there has the machine wait for its parts. */
+static GN_INLINE void note_number(gn_undo *undo, gn_entity *entity, gn_cell *cell, uint16_t kind, int64_t old)
+{
+    undo->place = cell;
+    undo->old.as.integer = old;
+    undo->old.size = 0;
+    undo->old.kind = kind;
+    undo->old.is_owned = 0;
+    undo->entity = entity;
+}
+
+/* Do the steps up to the first that has no short way, or none here: by the long way it may apply or fail. Which second
+ * wins no machine foretells, so one that does not is written as well, as nothing. */
 static GN_INLINE const gn_step *run_steps(gn_work *work, gn_fold *fold, const gn_step *step, const gn_step *end,
                                           gn_entity *const *opened)
 {
     gn_undo *undo = fold->undo + fold->undo_count;
     for (; step < end; step++) {
-        int64_t number;
         gn_entity *entity = opened[step->entity];
         if (entity == NULL) {
             break;
         }
         gn_cell *cell = (gn_cell *)(void *)((uint8_t *)entity->body.as.object + step->cell_at);
+        const int64_t old = cell->as.integer;
         if (step->code == GN_STEP_INC) {
-            if (cell->kind != GN_INTEGER || __builtin_add_overflow(cell->as.integer, step->by, &number)) {
+            int64_t number;
+            if (cell->kind != GN_INTEGER || __builtin_add_overflow(old, step->by, &number)) {
                 break;
             }
+            note_number(undo++, entity, cell, GN_INTEGER, old);
+            entity->touches++;
+            cell->as.integer = number;
         } else {
             int64_t second;
             if (cell->kind != GN_SECOND || !plain_second(work, step, &second)) {
                 break;
             }
-            if (step->code == GN_STEP_MAX ? second <= cell->as.integer : second >= cell->as.integer) {
-                continue;
-            }
-            number = second;
+            const bool wins = step->code == GN_STEP_MAX ? second > old : second < old;
+            note_number(undo, entity, cell, GN_SECOND, old);
+            undo += wins;
+            entity->touches += wins;
+            cell->as.integer = wins ? second : old;
         }
-        *undo++ = (gn_undo){.place = cell, .old = *cell, .entity = entity};
-        entity->touches++;
-        cell->as.integer = number;
     }
     fold->undo_count = (uint32_t)(undo - fold->undo);
     return step;
