@@ -24,9 +24,9 @@ cycle where the machine is not shared. What is left is the number of steps, and 
 than what the machine waits for. With 300 fewer the fold took a fifth longer (two kernels in one
 process, frame by frame in turns): each member of a delta waited for the end of the one before,
 where it need not (9 %); a key's size was written as four bytes and read as eight (3 %); maxima and
-first touches were branches that nobody foretells (3 %); one look in five for a new post met a full
-bucket and went on to the next line (4 %). Of the rest, 6 % is memory: as much less is needed with
-500 agents; a twentieth goes to the system, which clears the pages of new posts.
+first touches were branches that nobody foretells (3 %); a look for a new post that met a full
+bucket went on to the next line (4 %). Of the rest, 6 % is memory: as much less is needed with 500
+agents; a twentieth goes to the system, which clears the pages of new posts.
 """
 
 import sys
