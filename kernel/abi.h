@@ -146,7 +146,7 @@ void gn_fold_close(gn_fold *fold);
 
 /* Let the fail_at-th allocation from now fail; 0 never. For tests. */
 void gn_fold_fail_at(gn_fold *fold, uint64_t fail_at);
-/* Read deltas as on a machine without wide registers, which gives the same. For tests. */
+/* Read deltas and copy documents as on a machine without wide registers, which gives the same. For tests. */
 void gn_fold_read_narrow(gn_fold *fold);
 
 /* Take entities in as they lie in the snapshots. */

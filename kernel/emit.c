@@ -144,11 +144,12 @@ static bool put_pretty(gn_fold *fold, gn_document *document)
     if (document->is_record) {
         return put_record(fold, document);
     }
-    if (!put_around(fold, document, &front, &behind) || !put_buffer(fold, &front)) {
+    if (!gn_listing_freshen(fold, document) || !put_around(fold, document, &front, &behind) ||
+        !put_buffer(fold, &front)) {
         return false;
     }
     const size_t lines_at = fold->parts.size;
-    if (!gn_listing_put(fold, document)) {
+    if (!gn_listing_put(fold, &document->listing)) {
         return false;
     }
     const bool has_lines = fold->parts.size > lines_at;
@@ -186,12 +187,12 @@ void gn_fold_document_copy(const gn_fold *fold, uint8_t *out)
 {
     const gn_text *parts = (const gn_text *)(const void *)fold->parts.data;
     const size_t count = fold->parts.size / sizeof *parts;
-    const bool is_large = fold->parts_size >= STREAM_SIZE_MIN;
+    const bool is_large = fold->parts_size >= STREAM_SIZE_MIN, is_wide = fold->scan_delta != gn_scan_delta;
     uint64_t size = 0;
     assert(fold->parts_valid);
     for (size_t i = 0; i < count; i++) {
         if (is_large) {
-            gn_stream_copy(out + size, parts[i].bytes, parts[i].size);
+            gn_stream_copy(out + size, parts[i].bytes, parts[i].size, is_wide);
         } else {
             memcpy(out + size, parts[i].bytes, parts[i].size);
         }

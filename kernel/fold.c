@@ -25,6 +25,7 @@ static int open_fold(gn_fold *fold, const uint8_t *program, uint64_t size, const
     if (status != GN_OK) {
         return status;
     }
+    gn_listing_open(fold, fold->self.size_max);
     const size_t terms = fold->program.term_count;
     fold->totals = gn_alloc_array(&fold->self, terms + 1, sizeof *fold->totals);
     fold->pending = gn_alloc_array(&fold->self, terms + 1, sizeof *fold->pending);
@@ -54,7 +55,6 @@ gn_fold *gn_fold_open(const uint8_t *program, uint64_t size, const uint8_t *seed
     gn_arena_open(&fold->state, memory_max);
     gn_arena_open(&fold->call, memory_max);
     gn_arena_open(&fold->event, memory_max);
-    gn_listing_open(fold, memory_max);
     fold->state.fail_at = fail_at;
     *status = open_fold(fold, program, size, seed, position);
     if (*status != GN_OK) {
@@ -82,8 +82,10 @@ void gn_fold_fail_at(gn_fold *fold, uint64_t fail_at)
     fold->state.fail_at = fail_at;
     fold->call.fail_at = fail_at;
     fold->event.fail_at = fail_at;
-    fold->kept.tables.fail_at = fail_at;
-    fold->kept.texts.fail_at = fail_at;
+    fold->listings.fail_at = fail_at;
+    for (uint32_t i = 0; i < fold->program.document_count; i++) {
+        fold->program.documents[i].listing.texts.fail_at = fail_at;
+    }
 }
 
 void gn_fold_read_narrow(gn_fold *fold)
@@ -94,8 +96,10 @@ void gn_fold_read_narrow(gn_fold *fold)
 void gn_fold_memory(const gn_fold *fold, uint64_t *state, uint64_t *all)
 {
     *state = fold->state.size;
-    *all = fold->self.size + fold->state.size + fold->call.size + fold->event.size + fold->kept.tables.size +
-           fold->kept.texts.size;
+    *all = fold->self.size + fold->state.size + fold->call.size + fold->event.size + fold->listings.size;
+    for (uint32_t i = 0; i < fold->program.document_count; i++) {
+        *all += fold->program.documents[i].listing.texts.size;
+    }
 }
 
 /* ---- one call that writes ---- */

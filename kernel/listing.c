@@ -6,33 +6,17 @@
  *     texts       ,\n  "a": {...} ,\n  "b": {...} ,\n  "c": {...}  ,\n  "c": {... longer}
  *                                                  no longer shown: dead
  *
- * The order is listing_order.c's. Lines first written lie one behind the other, so a document is few stretches of
- * text: those between lines that grew since. A line that did not grow is written where it was. Once the dead are more
- * than half of the living, all lines are written anew; so their memory is bounded by what the documents are.
+ * The order is listing_order.c's. A line that did not grow is written where it was; how the texts lie is
+ * listing_texts.c's affair.
  *
  * Nothing here is state: a call that fails half-way leaves lines that are newer than others, each right or stale. */
 #include "state.h"
 
 #define INDENT 2u
 #define DEAD_SLACK ((uint64_t)1 << 20)
-#define PIECE_SIZE_FIRST ((size_t)1 << 12)
-#define PIECE_SIZE_LARGEST ((size_t)1 << 20)
-#define AHEAD 4u                /* lines */
 #define FEW_OF 8u               /* fewer than one in so many are as well taken by key */
-#define CACHE_LINE 64u
-#define PREFETCH_SIZE 512u
-
-void gn_listing_open(gn_fold *fold, uint64_t memory_max)
-{
-    gn_arena_open(&fold->kept.tables, memory_max);
-    gn_arena_open(&fold->kept.texts, memory_max);
-}
-
-void gn_listing_close(gn_fold *fold)
-{
-    gn_arena_close(&fold->kept.texts);
-    gn_arena_close(&fold->kept.tables);
-}
+#define SCATTERED_OF 4u         /* with more than a stretch for so many lines they are gathered */
+#define AHEAD 4u                /* lines */
 
 /* Working room for one line and the body in it. */
 typedef struct desk {
@@ -56,74 +40,27 @@ static bool put_line(const gn_document *document, const gn_entity *entity, desk 
            gn_json_pretty(body.bytes, body.size, (uint32_t)on->indent / INDENT, line) && line->size <= UINT32_MAX;
 }
 
-/* Room among the texts, behind the line before where there is some. */
-static uint8_t *text_room(gn_lines *kept, size_t size)
+static bool write_line(gn_document *document, gn_entry *entry, desk *on)
 {
-    if (size > (size_t)(kept->end - kept->next)) {
-        size_t piece = kept->texts.size < PIECE_SIZE_FIRST ? PIECE_SIZE_FIRST : (size_t)kept->texts.size;
-        piece = piece > PIECE_SIZE_LARGEST ? PIECE_SIZE_LARGEST : piece;
-        piece = piece < size ? size : piece;
-        uint8_t *room = gn_alloc(&kept->texts, piece);
-        if (room == NULL) {
-            return NULL;
-        }
-        kept->next = room;
-        kept->end = room + piece;
-    }
-    uint8_t *at = kept->next;
-    kept->next += size;
-    return at;
-}
-
-static bool keep_line(gn_lines *kept, gn_entry *entry, const uint8_t *line, uint32_t size)
-{
-    uint8_t *at = size <= entry->size ? (uint8_t *)(uintptr_t)entry->line : text_room(kept, size);
-    if (at == NULL) {
-        return false;
-    }
-    memcpy(at, line, size);
-    kept->dead += size <= entry->size ? entry->size - size : entry->size;
-    kept->live += size;
-    kept->live -= entry->size;
-    entry->line = at;
-    entry->size = size;
-    return true;
-}
-
-static void drop_line(gn_lines *kept, gn_entry *entry)
-{
-    kept->dead += entry->size;
-    kept->live -= entry->size;
-    entry->line = NULL;
-    entry->size = 0;
-}
-
-static bool write_line(gn_fold *fold, gn_document *document, gn_entry *entry, desk *on)
-{
+    gn_listing *listing = &document->listing;
     const gn_entity *entity = document->entities[entry->index];
     if (entity->body.kind == GN_ABSENT || entity->body.kind == GN_REMOVED) {
-        drop_line(&fold->kept, entry);
+        gn_listing_drop(listing, entry);
     } else if (!put_line(document, entity, on) ||
-               !keep_line(&fold->kept, entry, on->line.data, (uint32_t)on->line.size)) {
+               !gn_listing_keep(listing, entry, on->line.data, (uint32_t)on->line.size)) {
         return false;
     }
-    document->listing.stale[entry->index / 64] &= ~((uint64_t)1 << entry->index % 64);
+    listing->stale[entry->index / 64] &= ~((uint64_t)1 << entry->index % 64);
     return true;
 }
 
-static void drop_all_lines(gn_fold *fold)
+static uint32_t stale_count(const gn_listing *listing)
 {
-    for (uint32_t i = 0; i < fold->program.document_count; i++) {
-        gn_listing *listing = &fold->program.documents[i].listing;
-        for (uint32_t j = 0; j < listing->count; j++) {
-            listing->entries[j].line = NULL;
-            listing->entries[j].size = 0;
-            gn_listing_touch(listing, listing->entries[j].index);
-        }
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < (listing->count + 63) / 64; i++) {
+        count += (uint32_t)__builtin_popcountll(listing->stale[i]);
     }
-    fold->kept.live = fold->kept.dead = 0;
-    fold->kept.next = fold->kept.end = NULL;
-    gn_arena_reset(&fold->kept.texts);
+    return count;
 }
 
 /* The entries whose lines are to be written, by key. */
@@ -181,21 +118,10 @@ static const uint32_t *stale_entries(gn_fold *fold, const gn_listing *listing, u
 
 /* A line is made of three or four places in memory that lead to each other, and of the one where it goes. They are asked
  * for some lines ahead of time, a place at each distance. */
-static inline void prefetch(const uint8_t *from, size_t size, bool to_write)
-{
-    for (size_t at = 0; at < size && at < PREFETCH_SIZE; at += CACHE_LINE) {
-        if (to_write) {
-            __builtin_prefetch(from + at, 1);
-        } else {
-            __builtin_prefetch(from + at);
-        }
-    }
-}
-
 static inline void prefetch_text(const gn_cell *cell)
 {
     if (cell->kind == GN_TEXT || cell->kind == GN_PACKED) {
-        prefetch(cell->as.text, cell->size, false);
+        gn_listing_prefetch(cell->as.text, cell->size, false);
     }
 }
 
@@ -211,16 +137,16 @@ static inline void look_ahead(const gn_document *document, const uint32_t *stale
         __builtin_prefetch(&entries[stale[4 * AHEAD]]);
     }
     if (count > 3 * AHEAD) {
-        prefetch((const uint8_t *)entity_of(document, stale[3 * AHEAD]), sizeof(gn_entity) + CACHE_LINE - 1, false);
+        gn_listing_prefetch((const uint8_t *)entity_of(document, stale[3 * AHEAD]), sizeof(gn_entity) + GN_LINE_SIZE - 1, false);
     }
     if (count > 2 * AHEAD) {
         const gn_entity *entity = entity_of(document, stale[2 * AHEAD]);
         prefetch_text(&entity->body);
         if (entity->body.kind == GN_OPEN) {
             __builtin_prefetch(entity->body.as.object);
-            __builtin_prefetch((const uint8_t *)entity->body.as.object + CACHE_LINE);
+            __builtin_prefetch((const uint8_t *)entity->body.as.object + GN_LINE_SIZE);
         }
-        prefetch(entries[stale[2 * AHEAD]].line, entries[stale[2 * AHEAD]].size, true);
+        gn_listing_prefetch(entries[stale[2 * AHEAD]].line, entries[stale[2 * AHEAD]].size, true);
     }
     if (count > AHEAD) {
         const gn_entity *entity = entity_of(document, stale[AHEAD]);
@@ -231,7 +157,7 @@ static inline void look_ahead(const gn_document *document, const uint32_t *stale
 }
 
 /* Write every line that is stale. */
-static bool freshen(gn_fold *fold, gn_document *document)
+static bool write_lines(gn_fold *fold, gn_document *document)
 {
     desk on = {.line = {.arena = &fold->call}, .body = {.arena = &fold->call},
                .indent = document->has_root ? 2 * INDENT : INDENT};
@@ -242,26 +168,39 @@ static bool freshen(gn_fold *fold, gn_document *document)
     }
     for (uint32_t i = 0; i < count; i++) {
         look_ahead(document, stale + i, count - i);
-        if (!write_line(fold, document, &document->listing.entries[stale[i]], &on)) {
+        if (!write_line(document, &document->listing.entries[stale[i]], &on)) {
             return false;
         }
     }
     return true;
 }
 
-bool gn_listing_put(gn_fold *fold, gn_document *document)
+/* Gather the lines where that is less than what they cost as they lie. */
+static void tidy(gn_listing *listing)
 {
-    const gn_listing *listing = &document->listing;
-    gn_text stretch = {NULL, 0};
+    const bool are_few_stale = stale_count(listing) <= listing->count / FEW_OF;
+    const bool are_scattered = are_few_stale && listing->stretches > listing->count / SCATTERED_OF;
+    if (!are_scattered && listing->dead <= listing->live / 2 + DEAD_SLACK) {
+        return;
+    }
+    if (!are_few_stale || !gn_listing_gather(listing)) {
+        gn_listing_drop_all(listing);
+    }
+}
+
+bool gn_listing_freshen(gn_fold *fold, gn_document *document)
+{
     if (!gn_listing_order(fold, document)) {
         return false;
     }
-    if (fold->kept.dead > fold->kept.live / 2 + DEAD_SLACK) {
-        drop_all_lines(fold);
-    }
-    if (!freshen(fold, document)) {
-        return false;
-    }
+    tidy(&document->listing);
+    return write_lines(fold, document);
+}
+
+bool gn_listing_put(gn_fold *fold, gn_listing *listing)
+{
+    gn_text stretch = {NULL, 0};
+    listing->stretches = 0;
     for (uint32_t i = 0; i < listing->count; i++) {
         const gn_entry *entry = &listing->entries[i];
         if (entry->size == 0) {
@@ -275,6 +214,7 @@ bool gn_listing_put(gn_fold *fold, gn_document *document)
             return false;
         }
         stretch = (gn_text){entry->line, entry->size};
+        listing->stretches++;
     }
     return gn_parts_put(fold, stretch.bytes, stretch.size);
 }

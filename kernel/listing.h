@@ -4,6 +4,8 @@
 
 #include "kernel.h"
 
+#define GN_LISTING_PREFETCH_SIZE ((size_t)512)
+
 /* An entity's line, `,<line feed><indent>"key": body`. */
 typedef struct gn_entry {
     const uint8_t *line;    /* NULL: none, it is removed or absent */
@@ -17,17 +19,13 @@ typedef struct gn_listing {
     uint64_t *stale;        /* a bit an entity, by index: its line is to be written again */
     uint32_t count;         /* entities with a higher index are new */
     uint32_t room;
-} gn_listing;
-
-/* One a handle. */
-typedef struct gn_lines {
-    gn_arena tables;        /* entries and bits */
+    uint32_t stretches;     /* of text, when it was last written */
     gn_arena texts;         /* lines; what is not there is written again */
     uint8_t *next;          /* where the next line goes */
     uint8_t *end;
     uint64_t live;          /* bytes of texts that some entry shows, and that none shows any more */
     uint64_t dead;
-} gn_lines;
+} gn_listing;
 
 static inline bool gn_listing_is_stale(const gn_listing *listing, uint32_t index)
 {
@@ -39,6 +37,18 @@ static inline void gn_listing_touch(gn_listing *listing, uint32_t index)
 {
     if (index < listing->count) {
         listing->stale[index / 64] |= (uint64_t)1 << index % 64;
+    }
+}
+
+/* Ask for a text and the like; of a longer one the machine sees by itself what comes. */
+static inline void gn_listing_prefetch(const uint8_t *from, size_t size, bool to_write)
+{
+    for (size_t at = 0; at < size && at < GN_LISTING_PREFETCH_SIZE; at += GN_LINE_SIZE) {
+        if (to_write) {
+            __builtin_prefetch(from + at, 1);
+        } else {
+            __builtin_prefetch(from + at);
+        }
     }
 }
 

@@ -68,8 +68,8 @@ static bool reserve_entries(gn_fold *fold, gn_listing *listing, uint32_t count)
     }
     const uint32_t room = count > UINT32_MAX / 2 ? UINT32_MAX : count + count / 2;
     const size_t words = room / 64 + 1, old_words = (listing->count + 63) / 64;
-    gn_entry *entries = gn_alloc_array(&fold->kept.tables, room, sizeof *entries);
-    uint64_t *stale = gn_alloc_array(&fold->kept.tables, words, sizeof *stale);
+    gn_entry *entries = gn_alloc_array(&fold->listings, room, sizeof *entries);
+    uint64_t *stale = gn_alloc_array(&fold->listings, words, sizeof *stale);
     if (entries == NULL || stale == NULL) {
         return false;
     }

@@ -30,7 +30,7 @@ struct gn_fold {
     gn_arena state;         /* entities */
     gn_arena call;          /* results and undo of one call */
     gn_arena event;         /* one delta's tables and rendered texts */
-    gn_lines kept;          /* entities' lines of pretty documents */
+    gn_arena listings;      /* tables of the lines of pretty documents */
     gn_hash_keys hash_keys;
     gn_program program;
     gn_delta_reader *scan_delta;    /* the widest that the machine has */
@@ -124,15 +124,25 @@ gn_object *gn_entity_object(gn_entity *entity);
 typedef int (*gn_compare)(const void *a, const void *b);
 bool gn_sort(gn_arena *arena, void **items, size_t count, gn_compare compare);
 
-/* ---- listing.c, listing_order.c: lines by key ---- */
+/* ---- listing_order.c, listing_texts.c, listing.c: lines by key ---- */
 
-void gn_listing_open(gn_fold *fold, uint64_t memory_max);
-void gn_listing_close(gn_fold *fold);
 /* Bring the document's entries up to date: one an entity, by key, the single one apart. False when memory ends. */
 bool gn_listing_order(gn_fold *fold, gn_document *document);
-/* Bring their lines up to date and add them to the parts, as at the depth of the document's entities. False when
- * memory ends: some lines are then newer than others, and the next call writes the rest. */
-bool gn_listing_put(gn_fold *fold, gn_document *document);
+/* Tables and texts of all documents, once the program is open. To be closed also where the program was refused. */
+void gn_listing_open(gn_fold *fold, uint64_t memory_max);
+void gn_listing_close(gn_fold *fold);
+/* Keep a line, where the one before was if it has room. False when memory ends: then that one is still there. */
+bool gn_listing_keep(gn_listing *listing, gn_entry *entry, const uint8_t *line, uint32_t size);
+void gn_listing_drop(gn_listing *listing, gn_entry *entry);
+/* Drop every line: all are to be written again. */
+void gn_listing_drop_all(gn_listing *listing);
+/* Copy what lines there are together, by key. False, and nothing has changed, when memory ends. */
+bool gn_listing_gather(gn_listing *listing);
+/* Bring their lines up to date, as at the depth of the document's entities. False when memory ends: some lines are then
+ * newer than others, and the next call writes the rest. */
+bool gn_listing_freshen(gn_fold *fold, gn_document *document);
+/* Add the lines to the parts. False when memory ends. */
+bool gn_listing_put(gn_fold *fold, gn_listing *listing);
 /* Add bytes to the parts of the document that is made. */
 bool gn_parts_put(gn_fold *fold, const uint8_t *bytes, size_t size);
 

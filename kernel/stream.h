@@ -1,31 +1,22 @@
 /* A copy past the caches, for what is larger than they are and is not read again at once.
  *
- * An ordinary store first reads the line of memory that it writes to: of 30 MB that is a third of the traffic, and
- * copying took 2.9 ms with it, 2.0 without. With SSE2; else an ordinary copy. */
+ * An ordinary store first reads the line of memory that it writes to: of 30 MB that is a third of the traffic. Copying
+ * them took 3.2 ms with it, 2.6 without, and 1.8 where half a line is written at a time. With SSE2, and AVX2 where the
+ * machine has it; else an ordinary copy. */
 #ifndef GN_STREAM_H
 #define GN_STREAM_H
 
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#if defined(__SSE2__) && !defined(GN_PLAIN_WORDS)
-#include <emmintrin.h>
+#include "canonical.h"
 
 #define GN_STREAM_LINE ((size_t)64)
 #define GN_STREAM_SIZE_MIN ((size_t)1 << 10) /* below, the ends weigh more than the middle saves */
 
-/* gn_stream_end() must follow before anybody else reads what was written. */
-static inline void gn_stream_copy(uint8_t *to, const uint8_t *from, size_t size)
+#if defined(__SSE2__) && !defined(GN_PLAIN_WORDS)
+#include <immintrin.h>
+
+static inline void gn_stream_lines(uint8_t *to, const uint8_t *from, size_t size)
 {
-    const size_t front = (size_t)(-(uintptr_t)to & (GN_STREAM_LINE - 1));
-    if (size < GN_STREAM_SIZE_MIN) {
-        memcpy(to, from, size);
-        return;
-    }
-    memcpy(to, from, front);
-    size_t at = front;
-    for (; size - at >= GN_STREAM_LINE; at += GN_STREAM_LINE) {
+    for (size_t at = 0; at < size; at += GN_STREAM_LINE) {
         const __m128i *source = (const __m128i *)(const void *)(from + at);
         __m128i *target = (__m128i *)(void *)(to + at);
         const __m128i first = _mm_loadu_si128(source), second = _mm_loadu_si128(source + 1);
@@ -35,7 +26,39 @@ static inline void gn_stream_copy(uint8_t *to, const uint8_t *from, size_t size)
         _mm_stream_si128(target + 2, third);
         _mm_stream_si128(target + 3, fourth);
     }
-    memcpy(to + at, from + at, size - at);
+}
+
+#if defined(GN_HAS_WIDE)
+__attribute__((target("avx2"))) static inline void gn_stream_lines_wide(uint8_t *to, const uint8_t *from, size_t size)
+{
+    for (size_t at = 0; at < size; at += GN_STREAM_LINE) {
+        const __m256i *source = (const __m256i *)(const void *)(from + at);
+        __m256i *target = (__m256i *)(void *)(to + at);
+        const __m256i first = _mm256_loadu_si256(source), second = _mm256_loadu_si256(source + 1);
+        _mm256_stream_si256(target, first);
+        _mm256_stream_si256(target + 1, second);
+    }
+}
+#else
+#define gn_stream_lines_wide gn_stream_lines
+#endif
+
+/* gn_stream_end() must follow before anybody else reads what was written. is_wide: the machine has AVX2. */
+static inline void gn_stream_copy(uint8_t *to, const uint8_t *from, size_t size, bool is_wide)
+{
+    const size_t front = (size_t)(-(uintptr_t)to & (GN_STREAM_LINE - 1));
+    if (size < GN_STREAM_SIZE_MIN) {
+        memcpy(to, from, size);
+        return;
+    }
+    const size_t middle = (size - front) / GN_STREAM_LINE * GN_STREAM_LINE, behind = front + middle;
+    memcpy(to, from, front);
+    if (is_wide) {
+        gn_stream_lines_wide(to + front, from + front, middle);
+    } else {
+        gn_stream_lines(to + front, from + front, middle);
+    }
+    memcpy(to + behind, from + behind, size - behind);
 }
 
 static inline void gn_stream_end(void)
@@ -45,8 +68,9 @@ static inline void gn_stream_end(void)
 
 #else
 
-static inline void gn_stream_copy(uint8_t *to, const uint8_t *from, size_t size)
+static inline void gn_stream_copy(uint8_t *to, const uint8_t *from, size_t size, bool is_wide)
 {
+    (void)is_wide;
     memcpy(to, from, size);
 }
 

@@ -208,7 +208,12 @@ def test_lines_are_bounded_by_the_documents(world: World) -> None:
     world.check("plain")
 
 
-def test_a_document_larger_than_caches_in_stretches_of_every_size(world: World) -> None:
+@pytest.mark.parametrize("registers", ["wide", "narrow"])
+def test_a_document_larger_than_caches_in_stretches_of_every_size(
+    world: World, registers: str
+) -> None:
+    if registers == "narrow":
+        world.fold.read_narrow()
     keys = [f"key-{number:05}" for number in range(30_000)]
     values = {key: {"text": "x" * (len(key) * 15)} for key in keys}
     world.run(*(("set", f"/plain/{key}", value) for key, value in values.items()))
@@ -220,6 +225,37 @@ def test_a_document_larger_than_caches_in_stretches_of_every_size(world: World) 
         for key in keys[::every]:
             world.state["plain"][key] = world.state["plain"][key] | {"n": every**3}
         world.check("plain")
+
+
+def test_lines_that_came_to_lie_apart_are_gathered(world: World) -> None:
+    """Every other line grows by a byte and moves away: 1 MB of 3 MB is no longer shown."""
+    keys = [f"key-{number:04}" for number in range(2_000)]
+    for every, size in ((1, 1_000), (2, 1_001)):
+        values = {key: {"text": "x" * size} for key in keys[::every]}
+        world.run(*(("set", f"/plain/{key}", value) for key, value in values.items()))
+        world.state["plain"].update(values)
+        world.check("plain")
+    apart = world.fold.memory()[1]
+    world.check("plain")
+    assert world.fold.memory()[1] < apart - 900_000
+    for key in keys[::100]:
+        world.set("plain", key, {"text": key * 3})
+    world.remove("plain", keys[1])
+    world.set("plain", keys[-1], {"text": ""})
+    world.check("plain")
+
+
+def test_lines_that_memory_is_too_short_to_gather_are_written_again(world: World) -> None:
+    keys = [f"key-{number:03}" for number in range(100)]
+    for size in (1, 2):
+        for key in keys[::size]:
+            world.set("plain", key, {"text": key * size})
+        world.check("plain")
+    world.fold.fail_at(1)
+    with pytest.raises(KernelLimit):
+        world.fold.document("plain")
+    world.fold.fail_at(0)
+    world.check("plain")
 
 
 def test_lines_are_kept_once_however_often_they_are_written() -> None:
