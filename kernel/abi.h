@@ -168,7 +168,8 @@ int gn_fold_changed(gn_fold *fold, const gn_row **rows, uint64_t *row_count, con
 
 /* Make a whole document from what is loaded; *size is what it comes to, never 0. */
 int gn_fold_document(gn_fold *fold, uint32_t document, int pretty, uint64_t *size);
-/* Write it to `out`, which is the caller's and has that size. The call before was gn_fold_document, with success. */
+/* Write it to `out`, which is the caller's and has that size; of a large one the pages may become huge ones. The call
+ * before was gn_fold_document, with success. */
 void gn_fold_document_copy(const gn_fold *fold, uint8_t *out);
 
 /* Running values of the derive terms: 16 bytes each, two's complement, little-endian. */

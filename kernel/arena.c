@@ -79,6 +79,19 @@ static void *map_pages(size_t whole, bool is_table)
     return pages;
 }
 
+void gn_ask_for_huge_pages(uint8_t *from, size_t size)
+{
+#if defined(MADV_HUGEPAGE)
+    const size_t before = (PAGE_SIZE_HUGE - (uintptr_t)from % PAGE_SIZE_HUGE) % PAGE_SIZE_HUGE;
+    if (size >= before + PAGE_SIZE_HUGE) { /* where it is refused all are small */
+        (void)madvise(from + before, (size - before) / PAGE_SIZE_HUGE * PAGE_SIZE_HUGE, MADV_HUGEPAGE);
+    }
+#else
+    (void)from;
+    (void)size;
+#endif
+}
+
 /* A block of at least `bytes` behind its header; NULL when the machine has none. */
 static gn_block *new_block(size_t bytes, bool is_table)
 {
@@ -91,11 +104,7 @@ static gn_block *new_block(size_t bytes, bool is_table)
     if (block == NULL) {
         return NULL;
     }
-#if defined(MADV_HUGEPAGE)
-    if (whole >= PAGE_SIZE_HUGE) { /* a last part that fills none gets small pages; where it is refused all are small */
-        (void)madvise(block, whole / PAGE_SIZE_HUGE * PAGE_SIZE_HUGE, MADV_HUGEPAGE);
-    }
-#endif
+    gn_ask_for_huge_pages((uint8_t *)block, whole);
     *block = (gn_block){.size = whole - sizeof *block};
     return block;
 }
@@ -154,10 +163,8 @@ void gn_arena_back_slow(gn_arena *arena, gn_arena_mark mark)
 /* Blocks double up to a bound, so the count of mallocs grows with the logarithm of the size. */
 static size_t block_size(const gn_arena *arena, size_t least)
 {
-    size_t size = arena->blocks == NULL ? BLOCK_SIZE_FIRST : arena->blocks->size * 2;
-    if (size > BLOCK_SIZE_LARGEST) {
-        size = BLOCK_SIZE_LARGEST;
-    }
+    size_t size = arena->blocks == NULL ? 0 : arena->blocks->size * 2; /* the block before may be a small table */
+    size = size < BLOCK_SIZE_FIRST ? BLOCK_SIZE_FIRST : size > BLOCK_SIZE_LARGEST ? BLOCK_SIZE_LARGEST : size;
     size = size < least ? least : size;
     if (is_mapped(size + sizeof(gn_block)) && size <= SIZE_MAX / 2) {
         size = page_end(size + sizeof(gn_block)) - sizeof(gn_block);

@@ -190,6 +190,9 @@ void gn_fold_document_copy(const gn_fold *fold, uint8_t *out)
     const bool is_large = fold->parts_size >= STREAM_SIZE_MIN, is_wide = fold->scan_delta != gn_scan_delta;
     uint64_t size = 0;
     assert(fold->parts_valid);
+    if (is_large) {
+        gn_ask_for_huge_pages(out, fold->parts_size); /* small ones that are new cost as much as all else, four times */
+    }
     for (size_t i = 0; i < count; i++) {
         if (is_large) {
             gn_stream_copy(out + size, parts[i].bytes, parts[i].size, is_wide);

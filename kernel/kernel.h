@@ -101,6 +101,8 @@ static inline void gn_alloc_trim(gn_arena *arena, uint8_t *place, size_t size, s
  * copying. */
 void *gn_alloc_table(gn_arena *arena, size_t count, size_t size);
 void gn_free_table(gn_arena *arena, void *table);
+/* Have memory that is about to be written in whole huge pages, as far as it fills such, where the system has them. */
+void gn_ask_for_huge_pages(uint8_t *from, size_t size);
 
 /* Where an arena stands, and back there: what was allocated since is given back. */
 typedef struct gn_arena_mark {
