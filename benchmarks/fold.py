@@ -56,9 +56,20 @@ def contenders(workload: Workload) -> list[Contender]:
         return kernel_fold.opened(workload)
 
     return [
-        Contender("orjson.loads of each line", lambda _: _each(orjson.loads, bodies), count),
+        Contender(
+            "orjson.loads of each line",
+            lambda _: _each(orjson.loads, bodies),
+            count,
+            rounds=measure.ROUNDS_SHORT,
+        ),
         Contender("msgspec.json of each line", lambda _: _each(decoder.decode, bodies), count),
-        Contender("kernel fold", lambda fold: kernel_fold.run(fold, packed), count, opened),
+        Contender(
+            "kernel fold",
+            lambda fold: kernel_fold.run(fold, packed),
+            count,
+            opened,
+            rounds=measure.ROUNDS_SHORT,
+        ),
         Contender(
             "kernel fold, with packing and changed rows",
             lambda fold: _store_call(fold, workload),

@@ -19,6 +19,10 @@ from promises import PROMISES
 
 SMALL = {"agents": 500, "deltas": 2_000, "frames": 20}
 
+# Of what is compared and takes less than a second. A shared core changes its speed from one second
+# to the next: of the same fold, 5 rounds gave ratios from 3.3 to 5.8.
+ROUNDS_SHORT = 31
+
 
 @dataclass(frozen=True)
 class Contender:
