@@ -304,7 +304,7 @@ class Fold:
         lib.gn_fold_fail_at(self._handle, allocation)
 
     def read_narrow(self) -> None:
-        """Do without wide registers, as on a machine that has none: the same comes out. For tests."""
+        """Do without wide registers, as where there are none: the same comes out. For tests."""
         lib.gn_fold_read_narrow(self._handle)
 
     def _read_changed(self) -> list[Changed]:
