@@ -12,7 +12,7 @@ static uint64_t cell_size(const gn_cell *cell)
     return cell->kind == GN_TEXT || cell->kind == GN_PACKED ? cell->size : 0;
 }
 
-static uint64_t live_entity(const gn_document *document, const gn_entity *entity)
+uint64_t gn_entity_live_size(const gn_document *document, const gn_entity *entity)
 {
     uint64_t size = gn_entity_size(document, entity->key_size) + cell_size(&entity->body);
     if (entity->body.kind == GN_OPEN) {
@@ -32,9 +32,9 @@ static uint64_t live_size(const gn_fold *fold)
         const gn_document *document = &fold->program.documents[i];
         size += ((uint64_t)document->bucket_mask + 1) * sizeof *document->table +
                 (uint64_t)document->entity_room * sizeof(gn_entity *);
-        size += document->single == NULL ? 0 : live_entity(document, document->single);
+        size += document->single == NULL ? 0 : gn_entity_live_size(document, document->single);
         for (uint32_t j = 0; j < document->entity_count; j++) {
-            size += live_entity(document, document->entities[j]);
+            size += gn_entity_live_size(document, document->entities[j]);
         }
     }
     return size;

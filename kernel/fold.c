@@ -189,7 +189,11 @@ int gn_fold_load(gn_fold *fold, const uint8_t *text, const gn_row *rows, uint64_
         }
     }
     for (uint32_t i = 0; i < fold->touched_count; i++) {
-        fold->touched[i]->loaded = true;
+        gn_entity *entity = fold->touched[i];
+        if (!entity->loaded) { /* what is loaded again takes the place of what was */
+            fold->compacted_size += gn_entity_live_size(&fold->program.documents[entity->document], entity);
+        }
+        entity->loaded = true;
     }
     return GN_OK;
 }

@@ -5,7 +5,7 @@
  * gn_delta_needs as well. */
 #include "unit.h"
 
-#define ENTITIES_AHEAD 1u   /* deltas whose entities are asked for before one runs */
+#define ENTITIES_AHEAD 2u   /* deltas whose entities are asked for before one runs, and of the first the bodies as well */
 
 static bool is_there(const gn_work *work, const gn_items *items)
 {
@@ -215,6 +215,9 @@ int gn_deltas_run(gn_fold *fold, const uint8_t *text, const gn_event *events, co
     for (uint32_t i = 0; i < size; i++) {
         if (size - i > ENTITIES_AHEAD) {
             gn_units_prefetch(&works[i + ENTITIES_AHEAD]);
+        }
+        if (size - i > 1) {
+            gn_units_prefetch_bodies(&works[i + 1]);
         }
         int status = run_prepared(&works[i]);
         if (status != GN_OK) {

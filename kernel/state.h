@@ -34,7 +34,7 @@ struct gn_fold {
     gn_hash_keys hash_keys;
     gn_program program;
     gn_delta_reader *scan_delta;    /* the widest that the machine has */
-    uint64_t compacted_size;/* of what lives in the state arena, when that was last added up */
+    uint64_t compacted_size;/* of what lives in the state arena, when that was last added up, and was loaded since */
     gn_owned *given_back[GN_OWNED_CLASSES];
     gn_near_day near_day;
     uint32_t run;
@@ -211,6 +211,8 @@ bool gn_unpack(const gn_document *document, const gn_cell *cell, gn_buffer *out)
 
 /* ---- compact.c ---- */
 
+/* Bytes of the state's arena that a copy of it would have. */
+uint64_t gn_entity_live_size(const gn_document *document, const gn_entity *entity);
 /* Copy what lives into a new arena when more than half of the old one is past. Never fails: it may not happen. */
 void gn_state_compact(gn_fold *fold);
 
@@ -276,7 +278,7 @@ int gn_write(gn_fold *fold, const gn_path *path, gn_name value, uint32_t *reason
 
 /* ---- items.c: deltas, unit by unit ---- */
 
-#define GN_BATCH_EVENTS 16u
+#define GN_BATCH_EVENTS 32u
 #define GN_BATCH_BYTES 65536u
 /* Fold the first of `count` events in their order, *taken of them at once. On failure *failed is the event. */
 int gn_deltas_run(gn_fold *fold, const uint8_t *text, const gn_event *events, const uint32_t *order, uint32_t count,

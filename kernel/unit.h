@@ -117,6 +117,8 @@ bool gn_work_unquote(gn_work *work, gn_name text, gn_name *plain);
 bool gn_units_find(gn_work *work);
 /* The slots have come: ask for the entities. */
 void gn_units_prefetch(gn_work *work);
+/* They have come as well: ask for the texts of those that are not open. */
+void gn_units_prefetch_bodies(const gn_work *work);
 
 /* unit.c. Run the units that were found. */
 int gn_units_run(gn_work *work);

@@ -4,8 +4,8 @@
  *   units     [rule 0, item 0] [rule 0, item 1] [rule 1, item 0] ...                in the order they run
  *   lookups   [entities of its operations | into] [entities ...     | into] ...     of each unit
  *
- * First every key is hashed and the place of its slot asked for; then, when the slots have come, the entities are.
- * By the time a unit runs, what it touches lies in the caches. */
+ * First every key is hashed and the place of its slot asked for; then, when the slots have come, the entities are; then
+ * the bodies of those that will be opened. By the time a unit runs, what it touches lies in the caches. */
 #include "unit.h"
 
 /* ---- keys ---- */
@@ -190,5 +190,15 @@ void gn_units_prefetch(gn_work *work)
 {
     for (gn_lookup *lookup = work->lookups; lookup < work->lookups_end; lookup++) {
         lookup->entity = lookup->key.bytes == NULL ? NULL : gn_state_prefetch_entity(lookup->document, lookup->hash);
+    }
+}
+
+void gn_units_prefetch_bodies(const gn_work *work)
+{
+    for (const gn_lookup *lookup = work->lookups; lookup < work->lookups_end; lookup++) {
+        const gn_entity *entity = lookup->entity;
+        if (entity != NULL && entity->body.kind == GN_TEXT) {
+            gn_ask_for_text(entity->body.as.text, entity->body.size);
+        }
     }
 }

@@ -1,6 +1,6 @@
-/* The reader of deltas (delta.c) once more, as gn_scan_delta_wide: for machines that look at 32 bytes at a time, which
- * not all of one kind do. The machine is asked when a handle is opened. */
-#include "canonical.h"
+/* For machines that look at 32 bytes at a time, which not all of one kind do: the reader of deltas (delta.c) once more, as
+ * gn_scan_delta_wide, and the copy of stream.h. The machine is asked when a handle is opened. */
+#include "stream.h"
 
 #if defined(GN_HAS_WIDE)
 #include <immintrin.h>
@@ -14,6 +14,19 @@
 #pragma GCC target("avx2,bmi,bmi2")
 #endif
 #include "delta.c"
+
+void gn_stream_lines_wide(uint8_t *to, const uint8_t *from, size_t size)
+{
+    for (size_t at = 0; at < size; at += GN_STREAM_LINE) {
+        const __m256i *source = (const __m256i *)(const void *)(from + at);
+        __m256i *target = (__m256i *)(void *)(to + at);
+        gn_stream_ask(from + at);
+        const __m256i first = _mm256_loadu_si256(source), second = _mm256_loadu_si256(source + 1);
+        _mm256_stream_si256(target, first);
+        _mm256_stream_si256(target + 1, second);
+    }
+}
+
 #if defined(__clang__)
 #pragma clang attribute pop
 #else

@@ -183,6 +183,15 @@ allow = ["include /map/*/*", "set /map/*/*"]
 """
 
 
+def test_rows_that_are_loaded_again_and_again_take_their_memory_once() -> None:
+    rows = [(b"%04d" % number, b'{"text":"%s"}' % (b"x" * 1_000)) for number in range(2_000)]
+    with Fold(Rules.parse(RULES), seed=bytes(16)) as fold:
+        for _ in range(60):
+            fold.load("posts", rows)
+        assert fold.memory()[0] < 32 << 20  # twice 2 MB, 16 MB more, and the copy's blocks
+        assert len(fold.document("posts")) > 2_000_000
+
+
 @pytest.mark.parametrize("way", ["items", "ops", "merge"])
 def test_one_entity_may_grow_by_every_operation_of_a_frame(way: str) -> None:
     """Every step leaves a text behind; were they all kept, some deltas could never fold."""
