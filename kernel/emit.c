@@ -191,7 +191,7 @@ void gn_fold_document_copy(const gn_fold *fold, uint8_t *out)
     uint64_t size = 0;
     assert(fold->parts_valid);
     if (is_large) {
-        gn_ask_for_huge_pages(out, fold->parts_size); /* small ones that are new cost as much as all else, four times */
+        gn_ask_for_huge_pages(out, fold->parts_size); /* new small ones cost more than the copy, several times */
     }
     for (size_t i = 0; i < count; i++) {
         if (is_large) {
