@@ -2,8 +2,9 @@
  *
  * An ordinary store first reads the line of memory that it writes to: of 30 MB that is a third of the traffic. Copying
  * them took 3.2 ms with it, 2.6 without, and 1.8 where half a line is written at a time. At the end of a page of 4 KB
- * machines stop looking ahead by themselves: asking for the next as well takes another tenth away. With SSE2, and AVX2
- * where the machine has it; else an ordinary copy. */
+ * machines stop looking ahead by themselves: asking for the next took a tenth more away, and copying at four places at
+ * once, so that no page is waited for alone, an eighth. With SSE2, and AVX2 where the machine has it; else an ordinary
+ * copy. */
 #ifndef GN_STREAM_H
 #define GN_STREAM_H
 
@@ -11,6 +12,7 @@
 
 #define GN_STREAM_LINE ((size_t)64)
 #define GN_STREAM_AHEAD ((size_t)4096)
+#define GN_STREAM_PLACES ((size_t)4)
 #define GN_STREAM_SIZE_MIN ((size_t)1 << 10) /* below, the ends weigh more than the middle saves */
 
 /* There need be nothing so far ahead. */
@@ -19,28 +21,36 @@ static inline void gn_stream_ask(const uint8_t *from)
     __builtin_prefetch((const void *)((uintptr_t)from + GN_STREAM_AHEAD));
 }
 
-/* Whole lines; `to` begins with one. In wide.c. */
+/* Copy GN_STREAM_PLACES stretches of `size` bytes that follow each other, all at once: whole lines, beginning with one
+ * at `to`. In wide.c. */
 #if defined(GN_HAS_WIDE)
-void gn_stream_lines_wide(uint8_t *to, const uint8_t *from, size_t size);
+void gn_stream_places_wide(uint8_t *to, const uint8_t *from, size_t size);
 #else
-#define gn_stream_lines_wide gn_stream_lines
+#define gn_stream_places_wide gn_stream_places
 #endif
 
 #if defined(__SSE2__) && !defined(GN_PLAIN_WORDS)
 #include <emmintrin.h>
 
-static inline void gn_stream_lines(uint8_t *to, const uint8_t *from, size_t size)
+static inline void gn_stream_line(uint8_t *to, const uint8_t *from)
+{
+    const __m128i *source = (const __m128i *)(const void *)from;
+    __m128i *target = (__m128i *)(void *)to;
+    gn_stream_ask(from);
+    const __m128i first = _mm_loadu_si128(source), second = _mm_loadu_si128(source + 1);
+    const __m128i third = _mm_loadu_si128(source + 2), fourth = _mm_loadu_si128(source + 3);
+    _mm_stream_si128(target, first);
+    _mm_stream_si128(target + 1, second);
+    _mm_stream_si128(target + 2, third);
+    _mm_stream_si128(target + 3, fourth);
+}
+
+static inline void gn_stream_places(uint8_t *to, const uint8_t *from, size_t size)
 {
     for (size_t at = 0; at < size; at += GN_STREAM_LINE) {
-        const __m128i *source = (const __m128i *)(const void *)(from + at);
-        __m128i *target = (__m128i *)(void *)(to + at);
-        gn_stream_ask(from + at);
-        const __m128i first = _mm_loadu_si128(source), second = _mm_loadu_si128(source + 1);
-        const __m128i third = _mm_loadu_si128(source + 2), fourth = _mm_loadu_si128(source + 3);
-        _mm_stream_si128(target, first);
-        _mm_stream_si128(target + 1, second);
-        _mm_stream_si128(target + 2, third);
-        _mm_stream_si128(target + 3, fourth);
+        for (size_t place = at; place < GN_STREAM_PLACES * size; place += size) {
+            gn_stream_line(to + place, from + place);
+        }
     }
 }
 
@@ -52,12 +62,13 @@ static inline void gn_stream_copy(uint8_t *to, const uint8_t *from, size_t size,
         memcpy(to, from, size);
         return;
     }
-    const size_t middle = (size - front) / GN_STREAM_LINE * GN_STREAM_LINE, behind = front + middle;
+    const size_t each = (size - front) / (GN_STREAM_PLACES * GN_STREAM_LINE) * GN_STREAM_LINE;
+    const size_t behind = front + GN_STREAM_PLACES * each;
     memcpy(to, from, front);
     if (is_wide) {
-        gn_stream_lines_wide(to + front, from + front, middle);
+        gn_stream_places_wide(to + front, from + front, each);
     } else {
-        gn_stream_lines(to + front, from + front, middle);
+        gn_stream_places(to + front, from + front, each);
     }
     memcpy(to + behind, from + behind, size - behind);
 }

@@ -15,15 +15,22 @@
 #endif
 #include "delta.c"
 
-void gn_stream_lines_wide(uint8_t *to, const uint8_t *from, size_t size)
+static inline void stream_line(uint8_t *to, const uint8_t *from)
+{
+    const __m256i *source = (const __m256i *)(const void *)from;
+    __m256i *target = (__m256i *)(void *)to;
+    gn_stream_ask(from);
+    const __m256i first = _mm256_loadu_si256(source), second = _mm256_loadu_si256(source + 1);
+    _mm256_stream_si256(target, first);
+    _mm256_stream_si256(target + 1, second);
+}
+
+void gn_stream_places_wide(uint8_t *to, const uint8_t *from, size_t size)
 {
     for (size_t at = 0; at < size; at += GN_STREAM_LINE) {
-        const __m256i *source = (const __m256i *)(const void *)(from + at);
-        __m256i *target = (__m256i *)(void *)(to + at);
-        gn_stream_ask(from + at);
-        const __m256i first = _mm256_loadu_si256(source), second = _mm256_loadu_si256(source + 1);
-        _mm256_stream_si256(target, first);
-        _mm256_stream_si256(target + 1, second);
+        for (size_t place = at; place < GN_STREAM_PLACES * size; place += size) {
+            stream_line(to + place, from + place);
+        }
     }
 }
 
