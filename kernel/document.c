@@ -64,9 +64,14 @@ static void get_derives(gn_decoder *in, gn_document *document)
         derive->constant = gn_decode_int128(in);
         derive->term_count = gn_decode_number(in, 2);
         derive->terms = gn_decode_array(in, derive->term_count, sizeof *derive->terms);
+        if (in->status != GN_OK) {
+            return;
+        }
         const gn_int128 far = (gn_int128)1 << 100; /* a total stays below 2^112: the sum of both is a number */
         if (derive->target.count == 0 || derive->constant < -far || derive->constant > far) {
             gn_decode_refuse(in, GN_PROGRAM_INVALID);
+        } else if (document->has_root && gn_name_equal(derive->target.names[0], document->root)) {
+            gn_decode_refuse(in, GN_PROGRAM_INVALID); /* the entities are there */
         }
         for (uint32_t j = 0; in->status == GN_OK && j < derive->term_count; j++) {
             derive->terms[j] = gn_decode_number(in, 2);
