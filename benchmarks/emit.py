@@ -16,12 +16,11 @@ Sketch, for a state of S bytes pretty (about 1.4 times its compact bytes), 280 b
 
 Measured with 1 % changed, 3.2 ms for 31 MB where the core is not shared: 2.2 the copy, 14 GB/s of
 memory that the caches have lost by then (2.9 before it looked past the end of a page and went on at
-four places at once); 0.3 the walks; 0.5 the lines.
-Where lines had come to lie apart, since all had changed their sizes, the walks took 0.9 and the
-copy 3.2: hence they are gathered.
+four places at once); 0.3 the walks; 0.5 the lines. Where lines had come to lie apart, since all had
+changed their sizes, the walks took 0.9 and the copy 3.2: hence they are gathered.
 
 The bytes go to memory that Python's allocator has had before, as every contender's do here. In
-fresh memory each page of 4 KB costs 2 us more: 7,500 of them 11 ms, where huge pages are had 4.
+fresh memory each page of 4 KB costs 2 us more: 7,500 of them 12 ms, where huge pages are had 5.
 """
 
 import json

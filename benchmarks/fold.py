@@ -18,8 +18,8 @@ Sketch, for one delta of 630 bytes with 5 units and 14 operations:
 
 together 1,800 cycles, 0.6 us at 3 GHz; the last line of the table says how far off that is.
 
-Measured, in instructions of one delta (callgrind, 500 agents, 6,000 deltas): read and slots 1,750,
-look up 930, apply 1,420, keep 600, order 170, the walk between them 180; 5,050 in all, some 2.9 a
+Measured, in instructions of one delta (callgrind, 500 agents, 6,000 deltas): read and slots 1,770,
+look up 970, apply 1,430, keep 540, order 120, the walk between them 220; 5,050 in all, some 2.9 a
 cycle where the machine is not shared. What is left is the number of steps, and they weigh less
 than what the machine waits for. With 300 fewer the fold took a fifth longer (two kernels in one
 process, frame by frame in turns): each member of a delta waited for the end of the one before,

@@ -166,6 +166,15 @@ def long_text() -> Event:
     return Event(bytes(16), 1, None, "s", False, text)
 
 
+def test_rows_that_are_loaded_again_and_again_take_their_memory_once() -> None:
+    rows = [(b"%04d" % number, b'{"text":"%s"}' % (b"x" * 1_000)) for number in range(2_000)]
+    with Fold(Rules.parse(RULES), seed=bytes(16)) as fold:
+        for _ in range(60):
+            fold.load("posts", rows)
+        assert fold.memory()[0] < 32 << 20  # twice 2 MB, 16 MB more, and the copy's blocks
+        assert len(fold.document("posts")) > 2_000_000
+
+
 GROWING = """
 [documents.map]
 path = "state/map.json"
@@ -181,15 +190,6 @@ apply = ["merge /map/y {@value}"]
 [ops]
 allow = ["include /map/*/*", "set /map/*/*"]
 """
-
-
-def test_rows_that_are_loaded_again_and_again_take_their_memory_once() -> None:
-    rows = [(b"%04d" % number, b'{"text":"%s"}' % (b"x" * 1_000)) for number in range(2_000)]
-    with Fold(Rules.parse(RULES), seed=bytes(16)) as fold:
-        for _ in range(60):
-            fold.load("posts", rows)
-        assert fold.memory()[0] < 32 << 20  # twice 2 MB, 16 MB more, and the copy's blocks
-        assert len(fold.document("posts")) > 2_000_000
 
 
 @pytest.mark.parametrize("way", ["items", "ops", "merge"])
