@@ -30,11 +30,11 @@ static uint64_t live_size(const gn_fold *fold)
     uint64_t size = 0;
     for (uint32_t i = 0; i < fold->program.document_count; i++) {
         const gn_document *document = &fold->program.documents[i];
-        size += ((uint64_t)document->bucket_mask + 1) * sizeof *document->table +
-                (uint64_t)document->entity_room * sizeof(gn_entity *);
+        size += (uint64_t)document->bucket_room * sizeof *document->table +
+                (uint64_t)document->page_count * GN_PAGE_ENTITIES * sizeof(gn_entity *);
         size += document->single == NULL ? 0 : gn_entity_live_size(document, document->single);
         for (uint32_t j = 0; j < document->entity_count; j++) {
-            size += gn_entity_live_size(document, document->entities[j]);
+            size += gn_entity_live_size(document, gn_document_entity(document, j));
         }
     }
     return size;
@@ -80,8 +80,8 @@ static gn_entity *move_entity(gn_fold *fold, gn_fold *to, const gn_document *doc
 static bool move_document(gn_fold *fold, gn_fold *to, const gn_document *document, gn_document *copy)
 {
     *copy = *document;
-    copy->entities = NULL;
-    copy->entity_count = copy->entity_room = copy->entity_limit = 0;
+    copy->pages = NULL;
+    copy->page_count = copy->page_room = copy->entity_count = copy->entity_limit = 0;
     if (!gn_state_open_table(to, copy)) {
         return false;
     }
@@ -93,7 +93,7 @@ static bool move_document(gn_fold *fold, gn_fold *to, const gn_document *documen
     }
     for (uint32_t i = 0; i < document->entity_count; i++) {
         gn_arena_reset(&fold->call);
-        gn_entity *entity = move_entity(fold, to, document, document->entities[i]);
+        gn_entity *entity = move_entity(fold, to, document, gn_document_entity(document, i));
         uint32_t hash = entity == NULL ? 0 : gn_hash(&to->hash_keys, gn_entity_key(entity));
         if (entity == NULL || !gn_state_add(to, copy, entity, hash)) {
             return false;

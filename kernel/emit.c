@@ -32,7 +32,7 @@ static bool put_entities(gn_fold *fold, gn_document *document, gn_buffer *out)
     }
     const size_t start = out->size;
     for (uint32_t i = 0; i < listing->count; i++) {
-        const gn_entity *entity = document->entities[listing->entries[i].index];
+        const gn_entity *entity = gn_document_entity(document, listing->entries[i].index);
         gn_name body;
         if (entity->body.kind == GN_ABSENT || entity->body.kind == GN_REMOVED) {
             continue;

@@ -337,7 +337,7 @@ int gn_fold_recount(gn_fold *fold)
         const gn_document *document = &fold->program.documents[i];
         for (uint32_t j = 0; document->term_count > 0 && j < document->entity_count; j++) {
             gn_arena_reset(&fold->event);
-            if (!gn_derive_count(fold, document->entities[j], 1, fold->pending)) {
+            if (!gn_derive_count(fold, gn_document_entity(document, j), 1, fold->pending)) {
                 return GN_NO_MEMORY;
             }
         }

@@ -43,7 +43,7 @@ static bool put_line(const gn_document *document, const gn_entity *entity, desk 
 static bool write_line(gn_document *document, gn_entry *entry, desk *on)
 {
     gn_listing *listing = &document->listing;
-    const gn_entity *entity = document->entities[entry->index];
+    const gn_entity *entity = gn_document_entity(document, entry->index);
     if (entity->body.kind == GN_ABSENT || entity->body.kind == GN_REMOVED) {
         gn_listing_drop(listing, entry);
     } else if (!put_line(document, entity, on) ||
@@ -127,7 +127,7 @@ static inline void prefetch_text(const gn_cell *cell)
 
 static inline const gn_entity *entity_of(const gn_document *document, uint32_t entry)
 {
-    return document->entities[document->listing.entries[entry].index];
+    return gn_document_entity(document, document->listing.entries[entry].index);
 }
 
 static inline void look_ahead(const gn_document *document, const uint32_t *stale, uint32_t count)

@@ -47,7 +47,7 @@ static candidate *sorted_entities(gn_fold *fold, const gn_document *document, ui
         return NULL;
     }
     for (size_t i = 0; i < count; i++) {
-        from[i] = candidate_of(document->entities[first + i]);
+        from[i] = candidate_of(gn_document_entity(document, first + (uint32_t)i));
     }
     for (size_t width = 1; width < count; width *= 2) {
         for (size_t low = 0; low < count; low += 2 * width) {
@@ -90,7 +90,7 @@ static uint32_t place_of(const gn_document *document, uint32_t high, const gn_en
     uint32_t low = 0;
     while (low < high) {
         const uint32_t middle = low + (high - low) / 2;
-        const gn_entity *other = document->entities[document->listing.entries[middle].index];
+        const gn_entity *other = gn_document_entity(document, document->listing.entries[middle].index);
         if (gn_name_compare(gn_entity_key(other), gn_entity_key(entity)) < 0) {
             low = middle + 1;
         } else {

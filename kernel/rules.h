@@ -195,6 +195,9 @@ typedef struct gn_bucket {
 /* pack.c: the keys that a document's packed bodies hold as one byte. */
 typedef struct gn_packed_keys gn_packed_keys;
 
+/* How many entities a page of a document's list has room for. */
+#define GN_PAGE_ENTITIES 256u
+
 typedef struct gn_document {
     gn_name name;
     gn_name root;
@@ -214,9 +217,11 @@ typedef struct gn_document {
     gn_entity *single;      /* the record, or the members beside the root */
     gn_bucket *table;       /* of all others: a key is in its bucket, or behind it if that is full */
     uint32_t bucket_mask;   /* one less than there are buckets, a power of two */
-    gn_entity **entities;   /* the same in the order they came */
+    uint32_t bucket_room;   /* buckets that the table's memory has room for */
+    gn_entity ***pages;     /* the same in the order they came, GN_PAGE_ENTITIES on a page */
+    uint32_t page_count;
+    uint32_t page_room;
     uint32_t entity_count;
-    uint32_t entity_room;
     uint32_t entity_limit;  /* as many as there may be before the table or the list grows */
     gn_packed_keys *packed_keys;    /* NULL: none yet */
     gn_listing listing;     /* the same in the order of keys */

@@ -4,7 +4,9 @@
 #include "state.h"
 
 #define BUCKETS_FIRST 4u
-#define LIST_ROOM_FIRST 64u
+#define PAGE_ROOM_FIRST 16u
+#define BUCKETS_SMALL 4096u
+#define BUCKETS_AT_ONCE 32768u  /* a huge page */
 
 /* ---- the table ---- */
 
@@ -42,12 +44,15 @@ static inline uint64_t table_limit(const gn_document *document)
     return ((uint64_t)document->bucket_mask + 1) * 13 / 4;
 }
 
+/* A table whose memory has room for more buckets than it begins with, where those are many: new pages are dear. */
 static bool new_table(gn_fold *fold, gn_document *document, uint32_t count)
 {
-    gn_bucket *table = gn_alloc_table(&fold->state, count, sizeof *table);
+    const uint32_t room = count > BUCKETS_SMALL && count < BUCKETS_AT_ONCE ? BUCKETS_AT_ONCE : count;
+    gn_bucket *table = gn_alloc_table(&fold->state, room, sizeof *table);
     if (table != NULL) {
         document->table = table;
         document->bucket_mask = count - 1;
+        document->bucket_room = room;
     }
     return table != NULL;
 }
@@ -81,11 +86,10 @@ static void move_bucket(const gn_document *document, const gn_bucket *bucket, ui
     }
 }
 
-/* A table of twice the size. */
-static bool grow_table(gn_fold *fold, gn_document *document)
+/* Twice the buckets in a table of its own. */
+static bool move_table(gn_fold *fold, gn_document *document, uint32_t old_count)
 {
     gn_bucket *const old = document->table;
-    const uint32_t old_count = document->bucket_mask + 1;
     if (old_count > UINT32_MAX / 4 || !new_table(fold, document, old_count * 2)) {
         return false;
     }
@@ -93,6 +97,34 @@ static bool grow_table(gn_fold *fold, gn_document *document)
         move_bucket(document, &old[home], home, old_count);
     }
     gn_free_table(&fold->state, old);
+    return true;
+}
+
+/* Twice the buckets where the table lies: those behind it are clear. Begun behind a bucket that is not full, the buckets
+ * in front of an entity's are done before it, back to the one where it is looked for first; so none is put into a bucket
+ * that is emptied later. */
+static void spread_table(gn_document *document, uint32_t old_count)
+{
+    uint32_t start = 0;
+    while (gn_bucket_is_full(&document->table[start])) {
+        start++;
+    }
+    document->bucket_mask = old_count * 2 - 1;
+    for (uint32_t i = 1; i <= old_count; i++) {
+        const uint32_t home = (start + i) & (old_count - 1);
+        const gn_bucket bucket = document->table[home];
+        document->table[home] = (gn_bucket){.hashes = {0}};
+        move_bucket(document, &bucket, home, old_count);
+    }
+}
+
+static bool grow_table(gn_fold *fold, gn_document *document)
+{
+    const uint32_t old_count = document->bucket_mask + 1;
+    if (old_count > document->bucket_room / 2) {
+        return move_table(fold, document, old_count);
+    }
+    spread_table(document, old_count);
     return true;
 }
 
@@ -119,21 +151,26 @@ gn_entity *gn_state_find(gn_fold *fold, uint32_t index, gn_name key)
 
 /* ---- making entities ---- */
 
-/* A list of twice the size. */
-static bool grow_list(gn_fold *fold, gn_document *document)
+/* One page more. What the list of pages leaves behind when it doubles is little. */
+static bool add_page(gn_fold *fold, gn_document *document)
 {
-    const uint32_t room = document->entity_room == 0 ? LIST_ROOM_FIRST : document->entity_room * 2;
-    gn_entity **entities = room == 0 ? NULL : gn_alloc_table(&fold->state, room, sizeof(gn_entity *));
-    if (entities == NULL) {
-        return false;
+    if (document->page_count == document->page_room) {
+        const uint32_t room = document->page_room == 0 ? PAGE_ROOM_FIRST : document->page_room * 2;
+        gn_entity ***pages = gn_alloc_array(&fold->state, room, sizeof *pages);
+        if (pages == NULL) {
+            return false;
+        }
+        if (document->page_count > 0) {
+            memcpy(pages, document->pages, document->page_count * sizeof *pages);
+        }
+        document->pages = pages;
+        document->page_room = room;
     }
-    if (document->entity_count > 0) {
-        memcpy(entities, document->entities, document->entity_count * sizeof(gn_entity *));
-        gn_free_table(&fold->state, document->entities);
+    gn_entity **page = gn_alloc_array(&fold->state, GN_PAGE_ENTITIES, sizeof(gn_entity *));
+    if (page != NULL) {
+        document->pages[document->page_count++] = page;
     }
-    document->entities = entities;
-    document->entity_room = room;
-    return true;
+    return page != NULL;
 }
 
 /* Bytes of an entity before its object; of all of it. */
@@ -169,15 +206,20 @@ gn_entity *gn_state_new(gn_fold *fold, const gn_document *document, uint32_t ind
     return entity;
 }
 
+static inline uint64_t page_limit(const gn_document *document)
+{
+    return (uint64_t)document->page_count * GN_PAGE_ENTITIES;
+}
+
 static GN_NO_INLINE bool grow(gn_fold *fold, gn_document *document)
 {
     const uint32_t count = document->entity_count;
     if ((count >= table_limit(document) && !grow_table(fold, document)) ||
-        (count >= document->entity_room && !grow_list(fold, document))) {
+        (count >= page_limit(document) && !add_page(fold, document))) {
         return false;
     }
-    const uint64_t limit = table_limit(document);
-    document->entity_limit = limit < document->entity_room ? (uint32_t)limit : document->entity_room;
+    const uint64_t table = table_limit(document), pages = page_limit(document);
+    document->entity_limit = (uint32_t)(table < pages ? table : pages);
     return true;
 }
 
@@ -191,7 +233,8 @@ static inline void enter(gn_document *document, place to, gn_entity *entity, uin
 {
     put(to, entity, hash);
     entity->index = document->entity_count;
-    document->entities[document->entity_count++] = entity;
+    document->pages[entity->index / GN_PAGE_ENTITIES][entity->index % GN_PAGE_ENTITIES] = entity;
+    document->entity_count++;
 }
 
 bool gn_state_add(gn_fold *fold, gn_document *document, gn_entity *entity, uint32_t hash)

@@ -59,6 +59,13 @@ struct gn_fold {
 
 /* ---- state.c: entities ---- */
 
+/* The entity of that index, of those that are not the single one. */
+static inline gn_entity *gn_document_entity(const gn_document *document, uint32_t index)
+{
+    assert(index < document->entity_count);
+    return document->pages[index / GN_PAGE_ENTITIES][index % GN_PAGE_ENTITIES];
+}
+
 int gn_state_open(gn_fold *fold);
 /* The entity of a key and its hash; NULL: not there. */
 gn_entity *gn_state_look(const gn_document *document, gn_name key, uint32_t hash);
