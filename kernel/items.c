@@ -5,7 +5,7 @@
  * gn_delta_needs as well. */
 #include "unit.h"
 
-#define ENTITIES_AHEAD 2u   /* deltas whose entities are asked for before one runs, and of the first the bodies as well */
+#define ENTITIES_AHEAD 4u   /* deltas whose entities are asked for before one runs, and of the first the bodies as well */
 
 static bool is_there(const gn_work *work, const gn_items *items)
 {
@@ -177,7 +177,8 @@ static inline void open_work(gn_work *work, gn_fold *fold, const uint8_t *text, 
     work->need = NULL;
     work->rule_next = fold->program.rules;
     work->item_next = 0;
-    work->lookups_end = work->lookups;
+    work->units = work->units_end = NULL;
+    work->lookups = work->lookups_end = NULL;
     work->own_names = NULL;
     work->is_fallback = work->is_matched = false;
     work->source = GN_SOURCE_RULE;
@@ -208,10 +209,14 @@ int gn_deltas_run(gn_fold *fold, const uint8_t *text, const gn_event *events, co
             *failed = index;
             return status;
         }
+        if (size > ENTITIES_AHEAD && size - i <= ENTITIES_AHEAD) {
+            gn_units_prefetch(&works[ENTITIES_AHEAD - (size - i)]);
+        }
     }
-    for (uint32_t i = 0; i < size && i < ENTITIES_AHEAD; i++) {
+    for (uint32_t i = 0; size <= ENTITIES_AHEAD && i < size; i++) {
         gn_units_prefetch(&works[i]);
     }
+    gn_units_prefetch_bodies(&works[0]);
     for (uint32_t i = 0; i < size; i++) {
         if (size - i > ENTITIES_AHEAD) {
             gn_units_prefetch(&works[i + ENTITIES_AHEAD]);

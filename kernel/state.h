@@ -285,7 +285,7 @@ int gn_write(gn_fold *fold, const gn_path *path, gn_name value, uint32_t *reason
 
 /* ---- items.c: deltas, unit by unit ---- */
 
-#define GN_BATCH_EVENTS 32u
+#define GN_BATCH_EVENTS 8u
 #define GN_BATCH_BYTES 65536u
 /* Fold the first of `count` events in their order, *taken of them at once. On failure *failed is the event. */
 int gn_deltas_run(gn_fold *fold, const uint8_t *text, const gn_event *events, const uint32_t *order, uint32_t count,

@@ -35,10 +35,10 @@ typedef struct gn_work {
     const gn_rule *rule_next;   /* where the units begin that are not found yet: a rule, and an item of its source */
     uint32_t item_next;
     bool are_all_found;
-    gn_unit *units_end;     /* those in front of it are found, and run next */
+    gn_unit *units;         /* those that are found, and run next; NULL: nobody looked for them yet */
+    gn_unit *units_end;
+    gn_lookup *lookups;
     gn_lookup *lookups_end;
-    gn_unit units[GN_UNITS_MAX];
-    gn_lookup lookups[GN_UNITS_MAX * (GN_RULE_ENTITIES + 1)];
 } gn_work;
 
 static inline gn_name gn_span_name(const gn_work *work, gn_span span)

@@ -156,10 +156,24 @@ static void add_no_items(const gn_work *work, finder *to, const gn_rule *rule, c
     }
 }
 
+/* Room for as many units as are found at once, and for what they look up. */
+#define LOOKUPS_SIZE (GN_UNITS_MAX * (GN_RULE_ENTITIES + 1) * sizeof(gn_lookup))
+#define ROOM_SIZE (GN_UNITS_MAX * sizeof(gn_unit) + LOOKUPS_SIZE)
+static bool open_room(gn_work *work)
+{
+    uint8_t *room = gn_alloc(&work->fold->event, ROOM_SIZE);
+    work->units = (gn_unit *)(void *)room;
+    work->lookups = (gn_lookup *)(void *)(work->units + GN_UNITS_MAX);
+    return room != NULL;
+}
+
 bool gn_units_find(gn_work *work)
 {
     const gn_program *program = &work->fold->program;
     const gn_rule *rule = work->rule_next, *const rules_end = program->rules + program->rule_count;
+    if (work->units == NULL && !open_room(work)) {
+        return false;
+    }
     finder to = {work->units, work->lookups};
     for (; rule < rules_end && to.unit < work->units + GN_UNITS_MAX; rule++) {
         const gn_items *items = rule->source == GN_NONE ? NULL : &work->delta.items[rule->source];
@@ -183,6 +197,10 @@ bool gn_units_find(gn_work *work)
     work->are_all_found = rule == rules_end;
     work->units_end = to.unit;
     work->lookups_end = to.lookup;
+    if (work->are_all_found) {
+        uint8_t *room = (uint8_t *)(void *)work->units;
+        gn_alloc_trim(&work->fold->event, room, ROOM_SIZE, (size_t)((uint8_t *)(void *)to.lookup - room));
+    }
     return true;
 }
 
