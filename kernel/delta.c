@@ -7,19 +7,44 @@
 
 #define SPANS_FIRST 48u     /* for items, with the delta: as many as most deltas need */
 
-/* The value of a member at the top that is read by the same loop as the top: an object of which the rules want
- * something, or the elements of an array that are objects. */
-typedef struct inner {
-    const gn_want *want;    /* NULL: reading is at the top */
-    const uint8_t *value;   /* where it begins, and the object at hand */
-    const uint8_t *object;
-    gn_source_plan *source; /* NULL: it is no array of items */
-    gn_items *items;
-    gn_expected *after;     /* what is expected behind the member */
-} inner;
+/* The elements of an array from the first on, an object at `object`: those that are objects next to each other here, others
+ * by scan_elements. */
+static GN_NO_INLINE const uint8_t *scan_objects(reader *in, const uint8_t *object, gn_source_plan *source, gn_items *items)
+{
+    const uint8_t *const start = in->scan.start, *const end = in->scan.end;
+    gn_expected *const expected = source->shape.expected;
+    const uint8_t delta_number = in->program->delta_number;
+    const size_t stride = items->stride;
+    gn_span *spans = in->spans;
+    for (;;) {
+        gn_point now = {object, expected};
+        if (expected->is_plain) {
+            now = gn_plain_members(now, spans + 2, start, end, delta_number);
+        }
+        const uint8_t *behind = now.at + 1;
+        if (__builtin_expect(*now.at != '}' || now.at >= end || now.at == object, 0)) {
+            behind = object_end(in, object, now, &source->shape, spans + 2, 2);
+            if (behind == NULL) {
+                return NULL;
+            }
+        }
+        spans[0] = gn_span_between(start, object, behind);
+        spans += stride;
+        in->spans = spans;
+        items->count++;
+        if (end - behind <= 1 || memcmp(behind, ",{", 2) != 0) {
+            return *behind == ']' && behind < end ? behind + 1 : scan_elements(in, behind, source, items);
+        }
+        object = behind + 1;
+        if (!has_room(in, items)) {
+            return NULL;
+        }
+        spans = in->spans;
+    }
+}
 
-/* Go into the value of a member at the top, if it is one of those; *now is in front of the member. */
-static inline bool enter(reader *in, inner *into, gn_point *now, gn_span **slots)
+/* The value of the member at *now, if it is one of those that are read here; *behind is behind it, NULL on failure. */
+static inline bool scan_inner(reader *in, gn_point *now, const uint8_t **behind)
 {
     gn_expected *const expected = now->next;
     const uint8_t *const value = now->at + 1 + expected->size, *const end = in->scan.end;
@@ -32,95 +57,59 @@ static inline bool enter(reader *in, inner *into, gn_point *now, gn_span **slots
         if (*value != '{') {
             return false;
         }
-        *into = (inner){.want = want, .value = value, .object = value, .after = expected + 1};
-        *now = (gn_point){value, want->below->expected};
-        return true;
+        *behind = scan_object(in, value, want->below, in->delta->slots, 2);
+    } else {
+        gn_source_plan *const source = &in->program->sources[want->source];
+        gn_items *const items = &in->delta->items[want->source];
+        if (memcmp(value, "[{", 2) != 0) {
+            return false;
+        }
+        open_items(in, source, items);
+        if (!has_room(in, items)) {
+            return false;
+        }
+        *behind = scan_objects(in, value + 1, source, items);
+        if (*behind != NULL) {
+            items->whole = span_of(in, value, *behind);
+        }
     }
-    gn_source_plan *const source = &in->program->sources[want->source];
-    gn_items *const items = &in->delta->items[want->source];
-    if (memcmp(value, "[{", 2) != 0) {
-        return false;
+    if (*behind != NULL && want->slot != GN_NONE) {
+        in->delta->slots[want->slot] = span_of(in, value, *behind);
     }
-    open_items(in, source, items);
-    if (!has_room(in, items)) {
-        return false;
-    }
-    *into = (inner){want, value, value + 1, source, items, expected + 1};
-    *now = (gn_point){value + 1, source->shape.expected};
-    *slots = in->spans + 2;
+    *now = (gn_point){*behind, expected + 1};
     return true;
 }
 
-/* The object at hand ends at *now, or goes on there with what is not plain. True: so does the next, and is at hand.
- * Else *behind is behind the value, NULL on failure. */
-static inline bool leave(reader *in, inner *from, gn_point *now, gn_span **slots, const uint8_t **behind)
-{
-    gn_shape *const shape = from->source != NULL ? &from->source->shape : from->want->below;
-    const uint8_t *at = object_end(in, from->object, *now, shape, *slots, 2);
-    if (at == NULL || from->source == NULL) {
-        *behind = at;
-        return false;
-    }
-    take_item(in, from->items, from->object, at);
-    if (memcmp(at, ",{", 2) == 0 && in->scan.end - at > 1) {
-        *behind = NULL;
-        from->object = at + 1;
-        *now = (gn_point){at + 1, shape->expected};
-        const bool has_next = has_room(in, from->items);
-        *slots = in->spans + 2;
-        return has_next;
-    }
-    *behind = *at == ']' && at < in->scan.end ? at + 1 : scan_elements(in, at, from->source, from->items);
-    return false;
-}
-
-/* The top of a delta, which begins at `first`. Nearly all of it are plain members, its own or those of objects right
- * below it: one loop reads them all. */
+/* The top of a delta, which begins at `first`. */
 static const uint8_t *scan_top(reader *in, const uint8_t *first)
 {
     const uint8_t *const start = in->scan.start, *const end = in->scan.end;
     gn_shape *const root = &in->program->root;
-    gn_span *const top = in->delta->slots, *slots = top;
+    gn_span *const slots = in->delta->slots;
     const uint8_t *spare_key = NULL, *behind;
     gn_point now = {first, root->expected};
-    inner at = {.want = NULL};
-    for (;;) {
+    if (first[1] == '}') {
+        return close_object(in, first + 1);
+    }
+    do {
         if (now.next->is_plain) {
             const gn_point then = gn_plain_members(now, slots, start, end, in->program->delta_number);
             spare_key = then.at > now.at ? NULL : spare_key;
             now = then;
-        }
-        if (at.want != NULL) {
-            if (leave(in, &at, &now, &slots, &behind)) {
-                continue;
-            }
-            if (behind == NULL) {
-                return NULL;
-            }
-            if (at.items != NULL) {
-                at.items->whole = span_of(in, at.value, behind);
-            }
-            if (at.want->slot != GN_NONE) {
-                top[at.want->slot] = span_of(in, at.value, behind);
-            }
-            now = (gn_point){behind, at.after};
-            slots = top;
-            at.want = NULL;
-        } else if (now.at == first && first[1] == '}') {
-            return close_object(in, first + 1);
-        } else if (is_separator(in, now.at, first)) {
-            if (enter(in, &at, &now, &slots)) {
-                spare_key = NULL;
-                continue;
-            }
-            if (!scan_member(in, &now, root, slots, 1, &spare_key)) {
-                return NULL;
+            if (!is_separator(in, now.at, first)) {
+                break;
             }
         }
-        if (!is_separator(in, now.at, first)) {
-            return close_object(in, now.at);
+        if (scan_inner(in, &now, &behind)) {
+            spare_key = NULL;
+        } else if (!scan_member(in, &now, root, slots, 1, &spare_key)) {
+            return NULL;
         }
-    }
+        if (now.at == NULL) {
+            return NULL;
+        }
+    } while (is_separator(in, now.at, first));
+    return close_object(in, now.at);
 }
 
 int gn_scan_delta(gn_arena *arena, gn_program *program, const uint8_t *body, size_t size, gn_delta *delta,

@@ -104,7 +104,7 @@ GN_COLD void gn_expected_miss(gn_expected *expected, ptrdiff_t size, uint8_t del
     expected->misses = since > 1 ? 0 : (uint8_t)(expected->misses + since);
     expected->missed_in = delta_number;
     if (expected->misses == MISSES_MAX) {
-        expected->usual_end = 0;
+        expected->usual_end = GN_SIZES_VARY;
     } else if (size < 32) {
         expected->usual_size = (uint8_t)size;
         expected->usual_end = (uint32_t)1 << size;

@@ -32,13 +32,13 @@ gn_expected *gn_expected_find(gn_scanner *scan, const uint8_t *at, gn_shape *sha
  * where it would wait otherwise. */
 static GN_INLINE bool gn_ends_as_usual(const gn_expected *expected, uint32_t ends)
 {
-    return (ends & (0 - ends)) == expected->usual_end && expected->usual_end != 0;
+    return (ends & (0 - ends)) == expected->usual_end;
 }
 void gn_expected_miss(gn_expected *expected, ptrdiff_t size, uint8_t delta_number);
 /* It does not: the size that it has, which is noted. */
 static GN_INLINE ptrdiff_t gn_other_size(gn_expected *expected, ptrdiff_t size, uint8_t delta_number)
 {
-    if (expected->usual_end != 0) {
+    if (expected->usual_end != GN_SIZES_VARY) {
         gn_expected_miss(expected, size, delta_number);
     }
     return size;

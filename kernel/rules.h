@@ -56,6 +56,7 @@ typedef struct gn_want {
 /* A key with its quotes and its colon as it stands in text, the quote of a string's value, and a byte more. */
 #define GN_EXPECTED_SIZE 32u
 #define GN_EXPECTED_MAX 24u
+#define GN_SIZES_VARY 3u        /* no single bit, and not none */
 typedef struct gn_expected {
     uint8_t text[GN_EXPECTED_SIZE]; /* zeros behind */
     const gn_want *want;    /* NULL: no rule names it */
@@ -67,7 +68,7 @@ typedef struct gn_expected {
     uint8_t usual_size;     /* of its value: a string's text, a number's digits */
     uint8_t missed_in;      /* the delta, by the end of its number, in which that was wrong last */
     uint8_t misses;         /* in how many deltas close to each other it was */
-    uint32_t usual_end;     /* the bit of that number; 0: sizes vary */
+    uint32_t usual_end;     /* the bit of that number, or GN_SIZES_VARY */
 } gn_expected;
 struct gn_shape {
     uint32_t count;
