@@ -264,7 +264,7 @@ static int run_events(gn_fold *fold, const uint8_t *text, const gn_event *events
                       gn_receipt *receipts, uint64_t *event_at, uint64_t *position)
 {
     uint32_t *order;
-    int status = gn_sequence(fold, text, events, count, &order, event_at, position);
+    int status = gn_sequence(fold, text, events, count, &order) ? GN_OK : GN_NO_MEMORY;
     for (uint32_t i = 0, taken; status == GN_OK && i < count; i += taken) {
         uint32_t failed;
         status = gn_deltas_run(fold, text, events, order + i, count - i, receipts, &taken, &failed, position);

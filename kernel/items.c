@@ -5,7 +5,7 @@
  * gn_delta_needs as well. */
 #include "unit.h"
 
-#define ENTITIES_AHEAD 4u   /* deltas whose entities are asked for before one runs, and of the first the bodies as well */
+#define ENTITIES_AHEAD 4u   /* deltas whose entities are asked for before one runs; of the next the bodies as well */
 
 static bool is_there(const gn_work *work, const gn_items *items)
 {
@@ -184,54 +184,87 @@ static inline void open_work(gn_work *work, gn_fold *fold, const uint8_t *text, 
     work->source = GN_SOURCE_RULE;
 }
 
-int gn_deltas_run(gn_fold *fold, const uint8_t *text, const gn_event *events, const uint32_t *order, uint32_t count,
-                  gn_receipt *receipts, uint32_t *taken, uint32_t *failed, uint64_t *position)
+/* Some deltas on their way: read, then run. */
+typedef struct batch {
+    gn_fold *fold;
+    const uint8_t *text;
+    const gn_event *events;
+    const uint32_t *order;      /* theirs, and behind them that of the others */
+    uint32_t size;
+    uint32_t left;              /* of all that are in `order` */
+    uint32_t ahead;             /* ENTITIES_AHEAD, or all where there are fewer */
+    gn_receipt *receipts;
+    gn_work *works;
+} batch;
+
+/* Read them and find their units, and meanwhile ask for the texts of the next, and for the entities of the first. */
+static int read_batch(const batch *all, uint32_t *failed, uint64_t *position)
 {
-    const uint32_t size = batch_size(events, order, count);
-    gn_arena_reset(&fold->event);
-    gn_work *works = gn_alloc_array(&fold->event, size, sizeof *works);
-    *taken = size;
-    *failed = order[0];
-    if (works == NULL) {
-        return GN_NO_MEMORY;
-    }
-    for (uint32_t i = 0; i < size; i++) {
-        const uint32_t index = order[i];
-        open_work(&works[i], fold, text, &events[index]);
-        works[i].event_index = index;
-        works[i].receipt = &receipts[index];
-        if (count - size > i) {
-            const gn_event *later = &events[order[size + i]]; /* in the order of the fold deltas lie anywhere */
-            gn_ask_for_text(text + later->body_at, later->body_size);
+    for (uint32_t i = 0; i < all->size; i++) {
+        const uint32_t index = all->order[i];
+        gn_work *work = &all->works[i];
+        open_work(work, all->fold, all->text, &all->events[index]);
+        work->event_index = index;
+        work->receipt = &all->receipts[index];
+        if (all->left - all->size > i) { /* in the order of the fold deltas lie anywhere */
+            const gn_event *later = &all->events[all->order[all->size + i] & ~GN_TIED];
+            gn_ask_for_text(all->text + later->body_at, later->body_size);
         }
-        int status = prepare(&works[i], position);
+        int status = prepare(work, position);
         if (status != GN_OK) {
             *failed = index;
             return status;
         }
-        if (size > ENTITIES_AHEAD && size - i <= ENTITIES_AHEAD) {
-            gn_units_prefetch(&works[ENTITIES_AHEAD - (size - i)]);
+        if (i + all->ahead >= all->size) {
+            gn_units_prefetch(&all->works[i + all->ahead - all->size]);
         }
     }
-    for (uint32_t i = 0; size <= ENTITIES_AHEAD && i < size; i++) {
-        gn_units_prefetch(&works[i]);
+    return GN_OK;
+}
+
+/* Bodies are asked for only where some were opened lately: in the end most are. */
+static inline void prefetch_bodies(const batch *all, uint32_t at)
+{
+    if (all->fold->opening > 0 && at < all->size) {
+        all->fold->opening--;
+        gn_units_prefetch_bodies(&all->works[at]);
     }
-    gn_units_prefetch_bodies(&works[0]);
-    for (uint32_t i = 0; i < size; i++) {
-        if (size - i > ENTITIES_AHEAD) {
-            gn_units_prefetch(&works[i + ENTITIES_AHEAD]);
+}
+
+static int run_batch(const batch *all, uint32_t *failed, uint64_t *position)
+{
+    *position = 0;
+    prefetch_bodies(all, 0);
+    for (uint32_t i = 0; i < all->size; i++) {
+        if (all->size - i > all->ahead) {
+            gn_units_prefetch(&all->works[i + all->ahead]);
         }
-        if (size - i > 1) {
-            gn_units_prefetch_bodies(&works[i + 1]);
-        }
-        int status = run_prepared(&works[i]);
+        prefetch_bodies(all, i + 1);
+        int status = run_prepared(&all->works[i]);
         if (status != GN_OK) {
-            *failed = order[i];
-            *position = 0;
+            *failed = all->order[i];
             return status;
         }
     }
     return GN_OK;
+}
+
+int gn_deltas_run(gn_fold *fold, const uint8_t *text, const gn_event *events, uint32_t *order, uint32_t count,
+                  gn_receipt *receipts, uint32_t *taken, uint32_t *failed, uint64_t *position)
+{
+    gn_arena_reset(&fold->event);
+    int status = gn_sequence_settle(fold, text, events, order, count, failed, position);
+    if (status != GN_OK) {
+        return status;
+    }
+    const uint32_t size = batch_size(events, order, count);
+    gn_arena_reset(&fold->event);
+    batch all = {fold, text, events, order, size, count, size < ENTITIES_AHEAD ? size : ENTITIES_AHEAD, receipts,
+                 gn_alloc_array(&fold->event, size, sizeof(gn_work))};
+    *taken = size;
+    *failed = order[0];
+    status = all.works == NULL ? GN_NO_MEMORY : read_batch(&all, failed, position);
+    return status != GN_OK ? status : run_batch(&all, failed, position);
 }
 
 int gn_delta_needs(gn_fold *fold, const gn_event *event, const uint8_t *text, gn_need need, void *context,

@@ -155,7 +155,6 @@ bool gn_object_open(gn_fold *fold, gn_entity *entity)
     }
     const gn_cell body = entity->body;
     assert(body.kind == GN_TEXT && body.as.text[0] == '{');
-    gn_ask_for_text(body.as.text, body.size); /* for long nobody has looked at it */
     gn_object *object = count == 0 || entity->has_object ? gn_alloc(&fold->state, gn_object_size(count))
                                                          : gn_entity_object(entity);
     if (object == NULL) {

@@ -1,12 +1,13 @@
 /* The order of a frame's events: (utc, stream in lower case, seq, id); what the store itself took in from git last.
  *
- * SQL never orders events, since collations differ; this file alone does. Nearly always the times decide, and numbers
- * are sorted without comparing them; streams are looked at where times are equal, and `seq`, which lies inside the
- * body, where streams are too. */
+ * SQL never orders events, since collations differ; the kernel alone does. Nearly always the times decide, and numbers
+ * are sorted without comparing them; streams are looked at where times are equal. Where those are as well, ties.c
+ * decides, when it is the events' turn. */
 #include "state.h"
 
 #define RUN_SIZE 8u
 #define SECOND_US 1000000u
+#define EVENTS_AHEAD (64 * sizeof(gn_event))    /* how far on the machine is told to read; it begins by itself too late */
 
 /* An event's place by what nearly always decides. */
 typedef struct gn_turn {
@@ -15,84 +16,10 @@ typedef struct gn_turn {
 } gn_turn;
 
 typedef struct sequencer {
-    gn_fold *fold;
     const uint8_t *text;
     const gn_event *events;
     uint32_t count;
-    gn_int128 *seqs;        /* of each event, once somebody asked for one */
-    bool *seq_known;
-    int status;
-    uint32_t failed_event;
-    uint64_t failed_at;
 } sequencer;
-
-static void fail(sequencer *all, int status, uint32_t index, uint64_t position)
-{
-    if (all->status == GN_OK) {
-        all->status = status;
-        all->failed_event = index;
-        all->failed_at = position;
-    }
-}
-
-static bool open_seqs(sequencer *all)
-{
-    if (all->seqs == NULL) {
-        all->seqs = gn_alloc_array(&all->fold->call, all->count, sizeof *all->seqs);
-        all->seq_known = gn_alloc_array(&all->fold->call, all->count, sizeof *all->seq_known);
-        if (all->seqs == NULL || all->seq_known == NULL) {
-            all->seqs = NULL;
-            return false;
-        }
-        memset(all->seq_known, 0, all->count * sizeof *all->seq_known);
-    }
-    return true;
-}
-
-/* May the text hold a member `seq`? Nearly none does, and no canonical text spells the name otherwise. */
-static bool may_hold_seq(gn_name text)
-{
-    const uint8_t *const end = text.bytes + text.size, *at = text.bytes + 3;
-    while (at < end && (at = memchr(at, 'q', (size_t)(end - at))) != NULL) {
-        if (memcmp(at - 3, "\"seq", 4) == 0) {
-            return true;
-        }
-        at++;
-    }
-    return false;
-}
-
-/* seq where it is an integer, else 0. The body is checked first: it may hold anything. */
-static gn_int128 seq_of(sequencer *all, uint32_t index)
-{
-    static const gn_name field = {(const uint8_t *)"seq", 3};
-    if (!open_seqs(all)) {
-        fail(all, GN_NO_MEMORY, index, 0);
-        return 0;
-    }
-    if (all->seq_known[index]) {
-        return all->seqs[index];
-    }
-    const gn_name body = {all->text + all->events[index].body_at, all->events[index].body_size};
-    gn_int128 seq = 0;
-    uint64_t position = 0;
-    if (may_hold_seq(body)) {
-        gn_arena_reset(&all->fold->event);
-        int status = gn_scan_value(&all->fold->event, body.bytes, body.size, &position);
-        if (status != GN_OK) {
-            fail(all, status, index, position);
-        } else if (body.bytes[0] == '{') {
-            gn_place place = gn_find(body, false, &field, 1);
-            gn_name value = {body.bytes + place.at, place.end - place.at};
-            if (place.missing_from == 1 && !gn_integer_parse(value, &seq)) {
-                seq = 0;
-            }
-        }
-    }
-    all->seq_known[index] = true;
-    all->seqs[index] = seq;
-    return seq;
-}
 
 static uint8_t lower(uint8_t byte)
 {
@@ -117,18 +44,9 @@ static int compare_streams(const sequencer *all, const gn_event *a, const gn_eve
 }
 
 /* Of two events at one time. */
-static bool precedes(sequencer *all, uint32_t a, uint32_t b)
+static inline bool precedes(const sequencer *all, uint32_t a, uint32_t b)
 {
-    const gn_event *left = &all->events[a], *right = &all->events[b];
-    int order = compare_streams(all, left, right);
-    if (order != 0) {
-        return order < 0;
-    }
-    const gn_int128 left_seq = seq_of(all, a), right_seq = seq_of(all, b);
-    if (left_seq != right_seq) {
-        return left_seq < right_seq;
-    }
-    return memcmp(left->id, right->id, sizeof left->id) < 0;
+    return compare_streams(all, &all->events[a], &all->events[b]) < 0;
 }
 
 /* ---- by time: some bits of it after the others, the lowest first ---- */
@@ -196,7 +114,7 @@ static gn_turn *sort_times(gn_turn *turns, gn_turn *beside, uint32_t count, uint
 
 /* ---- at one time: runs by insertion, then merged ---- */
 
-static void sort_run(sequencer *all, uint32_t *order, size_t count)
+static void sort_run(const sequencer *all, uint32_t *order, size_t count)
 {
     for (size_t i = 1; i < count; i++) {
         const uint32_t index = order[i];
@@ -209,7 +127,7 @@ static void sort_run(sequencer *all, uint32_t *order, size_t count)
     }
 }
 
-static void merge(sequencer *all, const uint32_t *left, const uint32_t *middle, const uint32_t *end, uint32_t *to)
+static void merge(const sequencer *all, const uint32_t *left, const uint32_t *middle, const uint32_t *end, uint32_t *to)
 {
     const uint32_t *right = middle;
     while (left < middle && right < end) {
@@ -219,8 +137,8 @@ static void merge(sequencer *all, const uint32_t *left, const uint32_t *middle, 
     memcpy(to + (middle - left), right, (size_t)(end - right) * sizeof *to);
 }
 
-/* Sort events of one time, with as much room for them beside. */
-static void sort_equals(sequencer *all, uint32_t *order, size_t count, uint32_t *beside)
+/* Sort events of one time by stream, with as much room for them beside, and mark those that are of one. */
+static void sort_equals(const sequencer *all, uint32_t *order, size_t count, uint32_t *beside)
 {
     uint32_t *from = order, *to = beside;
     for (size_t at = 0; at < count; at += RUN_SIZE) {
@@ -239,6 +157,9 @@ static void sort_equals(sequencer *all, uint32_t *order, size_t count, uint32_t 
     if (from != order) {
         memcpy(order, from, count * sizeof *order);
     }
+    for (size_t i = count - 1; i > 0; i--) {
+        order[i] |= precedes(all, order[i - 1], order[i]) ? 0 : GN_TIED;
+    }
 }
 
 /* ---- all of them ---- */
@@ -251,11 +172,12 @@ static bool is_absorb(const uint8_t *text, const gn_event *event)
 }
 
 /* Order the events that were absorbed, or those that were not; returns behind the last. */
-static uint32_t *put_sorted(sequencer *all, bool absorbed, gn_turn *turns, uint32_t *order)
+static uint32_t *put_sorted(const sequencer *all, bool absorbed, gn_turn *turns, uint32_t *order)
 {
     uint64_t first = UINT64_MAX, last = 0;
     uint32_t count = 0;
     for (uint32_t i = 0; i < all->count; i++) {
+        __builtin_prefetch((const void *)((uintptr_t)&all->events[i] + EVENTS_AHEAD));
         if (is_absorb(all->text, &all->events[i]) == absorbed) {
             const uint64_t time = (uint64_t)all->events[i].utc_us ^ (uint64_t)1 << 63;
             turns[count++] = (gn_turn){time, i};
@@ -280,20 +202,17 @@ static uint32_t *put_sorted(sequencer *all, bool absorbed, gn_turn *turns, uint3
     return order + count;
 }
 
-int gn_sequence(gn_fold *fold, const uint8_t *text, const gn_event *events, uint32_t count, uint32_t **order,
-                uint64_t *event_at, uint64_t *position)
+bool gn_sequence(gn_fold *fold, const uint8_t *text, const gn_event *events, uint32_t count, uint32_t **order)
 {
-    sequencer all = {.fold = fold, .text = text, .events = events, .count = count, .status = GN_OK};
+    const sequencer all = {.text = text, .events = events, .count = count};
     gn_turn *turns = gn_alloc_array(&fold->call, count, 2 * sizeof *turns);
     *order = gn_alloc_array(&fold->call, count, sizeof **order);
     if (turns == NULL || *order == NULL) {
-        return GN_NO_MEMORY;
+        return false;
     }
     const uint32_t *absorbed = put_sorted(&all, false, turns, *order);
     if (absorbed < *order + count) {
         put_sorted(&all, true, turns, *order + (absorbed - *order));
     }
-    *event_at = all.failed_event;
-    *position = all.failed_at;
-    return all.status;
+    return true;
 }

@@ -37,6 +37,7 @@ struct gn_fold {
     uint64_t compacted_size;/* of what lives in the state arena, when that was last added up, and was loaded since */
     gn_owned *given_back[GN_OWNED_CLASSES];
     gn_near_day near_day;
+    uint32_t opening;       /* as many of the next deltas may meet bodies that are not open: some were lately */
     uint32_t run;
     uint32_t unit;          /* counts what may be rolled back by itself */
     uint32_t needs_call;
@@ -285,10 +286,10 @@ int gn_write(gn_fold *fold, const gn_path *path, gn_name value, uint32_t *reason
 
 /* ---- items.c: deltas, unit by unit ---- */
 
-#define GN_BATCH_EVENTS 8u
+#define GN_BATCH_EVENTS 6u
 #define GN_BATCH_BYTES 65536u
 /* Fold the first of `count` events in their order, *taken of them at once. On failure *failed is the event. */
-int gn_deltas_run(gn_fold *fold, const uint8_t *text, const gn_event *events, const uint32_t *order, uint32_t count,
+int gn_deltas_run(gn_fold *fold, const uint8_t *text, const gn_event *events, uint32_t *order, uint32_t count,
                   gn_receipt *receipts, uint32_t *taken, uint32_t *failed, uint64_t *position);
 /* Call `need` for each entity that the delta may touch. */
 typedef int (*gn_need)(gn_fold *fold, void *context, uint32_t document, gn_name key);
@@ -304,10 +305,15 @@ int gn_derive_write(gn_fold *fold);
 /* Is the place a derived field, or below one? */
 bool gn_derive_owns(const gn_document *document, const gn_name *fields, uint32_t count);
 
-/* ---- sequence.c ---- */
+/* ---- sequence.c, ties.c ---- */
 
-/* The events' indexes in the order of the fold, in the call's arena. */
-int gn_sequence(gn_fold *fold, const uint8_t *text, const gn_event *events, uint32_t count, uint32_t **order,
-                uint64_t *event_at, uint64_t *position);
+#define GN_TIED ((uint32_t)1 << 31)     /* with an event's index: its time and stream are those of the one before it */
+
+/* The events' indexes by time and stream, those that are tied marked; in the call's arena. False when memory ends. */
+bool gn_sequence(gn_fold *fold, const uint8_t *text, const gn_event *events, uint32_t count, uint32_t **order);
+/* Put in order what is tied among the first events that gn_deltas_run takes, in the event's arena; none of those is
+ * marked any more. On failure *failed is the event. */
+int gn_sequence_settle(gn_fold *fold, const uint8_t *text, const gn_event *events, uint32_t *order, uint32_t count,
+                       uint32_t *failed, uint64_t *position);
 
 #endif

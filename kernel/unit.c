@@ -22,7 +22,11 @@ static GN_NO_INLINE bool open_first(gn_fold *fold, gn_entity *entity, gn_entity 
     const bool has_slots = fold->program.documents[entity->document].slots.count > 0;
     const bool opens = has_slots && entity->body.kind == GN_TEXT && entity->body.as.text[0] == '{';
     *opened = opens ? entity : NULL;
-    return !opens || (gn_object_open(fold, entity) && gn_state_touch(fold, entity));
+    if (!opens) {
+        return true;
+    }
+    fold->opening = GN_OPENING_DELTAS;
+    return gn_object_open(fold, entity) && gn_state_touch(fold, entity);
 }
 
 /* Note an entity for the steps, if they may write to it. False when memory ends. */

@@ -13,6 +13,9 @@ typedef struct gn_unit {
     uint32_t item;
 } gn_unit;
 
+/* How many deltas have the bodies asked for that they may open, after one that was opened. */
+#define GN_OPENING_DELTAS 64u
+
 /* Units that are found before they run; those of a larger delta come a part at a time. */
 #define GN_UNITS_MAX 12u
 

@@ -211,12 +211,13 @@ void gn_units_prefetch(gn_work *work)
     }
 }
 
+#define BODY_AHEAD 512u     /* most are not longer, or are not read further than to their last slot */
 void gn_units_prefetch_bodies(const gn_work *work)
 {
     for (const gn_lookup *lookup = work->lookups; lookup < work->lookups_end; lookup++) {
         const gn_entity *entity = lookup->entity;
         if (entity != NULL && entity->body.kind == GN_TEXT) {
-            gn_ask_for_text(entity->body.as.text, entity->body.size);
+            gn_ask_for_text(entity->body.as.text, entity->body.size < BODY_AHEAD ? entity->body.size : BODY_AHEAD);
         }
     }
 }
