@@ -68,7 +68,7 @@ static inline void gn_copy_bytes(uint8_t *to, const uint8_t *from, uint32_t size
 /* Have the memory of a text on its way before it is read, two lines at a time, which machines fetch together; they go on
  * by themselves. */
 #define GN_TEXT_AHEAD 1024u
-static inline void gn_ask_for_text(const uint8_t *text, uint32_t size)
+static GN_INLINE void gn_ask_for_text(const uint8_t *text, uint32_t size)
 {
     const uint8_t *const end = text + (size < GN_TEXT_AHEAD ? size : GN_TEXT_AHEAD);
     for (; text < end; text += 2 * GN_LINE_SIZE) {

@@ -1,4 +1,4 @@
-/* Memory kept bounded: what lives is copied together when most of what the state's arena holds is past.
+/* Memory kept bounded: what lives is copied together when most of what the state's arenas hold is past.
  *
  * Copying closes every entity, and the next writes open them again; so what lives is added up first. */
 #include "state.h"
@@ -24,7 +24,7 @@ uint64_t gn_entity_live_size(const gn_document *document, const gn_entity *entit
     return size;
 }
 
-/* Bytes of the state's arena that a copy of it would have. */
+/* Bytes of the state's arenas that a copy of it would have. */
 static uint64_t live_size(const gn_fold *fold)
 {
     uint64_t size = 0;
@@ -105,16 +105,17 @@ static bool move_document(gn_fold *fold, gn_fold *to, const gn_document *documen
 /* May not happen when memory is short: then the old arena serves on. */
 void gn_state_compact(gn_fold *fold)
 {
-    if (fold->state.size < 2 * fold->compacted_size + COMPACT_SLACK) {
+    if (gn_state_size(fold) < 2 * fold->compacted_size + COMPACT_SLACK) {
         return;
     }
     fold->compacted_size = live_size(fold);
-    if (fold->state.size < 2 * fold->compacted_size) {
+    if (gn_state_size(fold) < 2 * fold->compacted_size) {
         return;
     }
     gn_fold copy = *fold;
     gn_arena scratch;
     gn_arena_open(&copy.state, fold->state.size_max);
+    gn_arena_open(&copy.slotted, fold->slotted.size_max);
     gn_arena_open(&scratch, fold->state.size_max);
     gn_document *documents = gn_alloc_array(&scratch, fold->program.document_count + 1u, sizeof *documents);
     bool moved = documents != NULL;
@@ -124,11 +125,14 @@ void gn_state_compact(gn_fold *fold)
     if (moved) {
         memcpy(fold->program.documents, documents, fold->program.document_count * sizeof *documents);
         gn_arena_close(&fold->state);
+        gn_arena_close(&fold->slotted);
         memset(fold->given_back, 0, sizeof fold->given_back);
         fold->state = copy.state;
+        fold->slotted = copy.slotted;
     } else {
         gn_arena_close(&copy.state);
-        fold->compacted_size = fold->state.size;
+        gn_arena_close(&copy.slotted);
+        fold->compacted_size = gn_state_size(fold);
     }
     gn_arena_close(&scratch);
     gn_arena_reset(&fold->call);

@@ -34,7 +34,7 @@ static int open_fold(gn_fold *fold, const uint8_t *program, uint64_t size, const
     }
     memset(fold->totals, 0, (terms + 1) * sizeof *fold->totals);
     status = gn_state_open(fold);
-    fold->compacted_size = fold->state.size;
+    fold->compacted_size = gn_state_size(fold);
     return status;
 }
 
@@ -53,9 +53,10 @@ gn_fold *gn_fold_open(const uint8_t *program, uint64_t size, const uint8_t *seed
     }
     *fold = (gn_fold){.self = self, .scan_delta = widest_reader()};
     gn_arena_open(&fold->state, memory_max);
+    gn_arena_open(&fold->slotted, memory_max);
     gn_arena_open(&fold->call, memory_max);
     gn_arena_open(&fold->event, memory_max);
-    fold->state.fail_at = fail_at;
+    fold->state.fail_at = fold->slotted.fail_at = fail_at;
     *status = open_fold(fold, program, size, seed, position);
     if (*status != GN_OK) {
         gn_fold_close(fold);
@@ -72,6 +73,7 @@ void gn_fold_close(gn_fold *fold)
     gn_listing_close(fold);
     gn_arena_close(&fold->event);
     gn_arena_close(&fold->call);
+    gn_arena_close(&fold->slotted);
     gn_arena_close(&fold->state);
     gn_arena self = fold->self;
     gn_arena_close(&self);
@@ -79,7 +81,7 @@ void gn_fold_close(gn_fold *fold)
 
 void gn_fold_fail_at(gn_fold *fold, uint64_t fail_at)
 {
-    fold->state.fail_at = fail_at;
+    fold->state.fail_at = fold->slotted.fail_at = fail_at;
     fold->call.fail_at = fail_at;
     fold->event.fail_at = fail_at;
     fold->listings.fail_at = fail_at;
@@ -95,8 +97,8 @@ void gn_fold_read_narrow(gn_fold *fold)
 
 void gn_fold_memory(const gn_fold *fold, uint64_t *state, uint64_t *all)
 {
-    *state = fold->state.size;
-    *all = fold->self.size + fold->state.size + fold->call.size + fold->event.size + fold->listings.size;
+    *state = gn_state_size(fold);
+    *all = fold->self.size + *state + fold->call.size + fold->event.size + fold->listings.size;
     for (uint32_t i = 0; i < fold->program.document_count; i++) {
         *all += fold->program.documents[i].listing.texts.size;
     }

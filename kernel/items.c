@@ -5,6 +5,7 @@
  * gn_delta_needs as well. */
 #include "unit.h"
 
+#define EVENTS_AHEAD 8u     /* deltas after the one whose text is asked for whose event is */
 #define ENTITIES_AHEAD 4u   /* deltas whose entities are asked for before one runs; of the next the bodies as well */
 
 static bool is_there(const gn_work *work, const gn_items *items)
@@ -197,6 +198,20 @@ typedef struct batch {
     gn_work *works;
 } batch;
 
+/* Ask for the text of the delta that is read one batch after this one, and for where still later ones lie: in the order of
+ * the fold that is anywhere. */
+static GN_INLINE void ask_for_later(const batch *all, uint32_t at)
+{
+    const uint32_t *order = all->order + all->size + at, left = all->left - all->size;
+    if (left > at + EVENTS_AHEAD) {
+        __builtin_prefetch(&all->events[order[EVENTS_AHEAD] & ~GN_TIED]);
+    }
+    if (left > at) {
+        const gn_event *later = &all->events[order[0] & ~GN_TIED];
+        gn_ask_for_text(all->text + later->body_at, later->body_size);
+    }
+}
+
 /* Read them and find their units, and meanwhile ask for the texts of the next, and for the entities of the first. */
 static int read_batch(const batch *all, uint32_t *failed, uint64_t *position)
 {
@@ -206,10 +221,7 @@ static int read_batch(const batch *all, uint32_t *failed, uint64_t *position)
         open_work(work, all->fold, all->text, &all->events[index]);
         work->event_index = index;
         work->receipt = &all->receipts[index];
-        if (all->left - all->size > i) { /* in the order of the fold deltas lie anywhere */
-            const gn_event *later = &all->events[all->order[all->size + i] & ~GN_TIED];
-            gn_ask_for_text(all->text + later->body_at, later->body_size);
-        }
+        ask_for_later(all, i);
         int status = prepare(work, position);
         if (status != GN_OK) {
             *failed = index;

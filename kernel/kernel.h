@@ -18,6 +18,7 @@ extern "C" {
 #include "abi.h"
 
 /* Cold: off the way that nearly all input takes, not worth a register or a line of cache there. */
+/* Inline without fail: also what does nothing but ask for memory, which gcc takes for nothing where it is called. */
 #if defined(__GNUC__)
 #define GN_COLD __attribute__((noinline, cold))
 #define GN_NO_INLINE __attribute__((noinline))

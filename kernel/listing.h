@@ -41,7 +41,7 @@ static inline void gn_listing_touch(gn_listing *listing, uint32_t index)
 }
 
 /* Ask for a text and the like; of a longer one the machine sees by itself what comes. */
-static inline void gn_listing_prefetch(const uint8_t *from, size_t size, bool to_write)
+static GN_INLINE void gn_listing_prefetch(const uint8_t *from, size_t size, bool to_write)
 {
     for (size_t at = 0; at < size && at < GN_LISTING_PREFETCH_SIZE; at += GN_LINE_SIZE) {
         if (to_write) {

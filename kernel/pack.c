@@ -167,7 +167,7 @@ static GN_NO_INLINE bool keep_whole(gn_fold *fold, gn_name body, gn_cell *cell)
 /* Have the memory on its way that bodies after this one will be written to: a few lines, as most of them take, so far on
  * that it is there by then. Behind the end of a block nothing happens. */
 #define ROOM_AHEAD 2048u
-static inline void ask_for_room(const uint8_t *here)
+static GN_INLINE void ask_for_room(const uint8_t *here)
 {
     for (uint32_t line = 0; line < 3; line++) {
         __builtin_prefetch((const void *)((uintptr_t)here + ROOM_AHEAD + line * GN_LINE_SIZE), 1);

@@ -199,7 +199,8 @@ static inline void fill_entity(gn_entity *entity, uint32_t index, gn_name key)
 gn_entity *gn_state_new(gn_fold *fold, const gn_document *document, uint32_t index, gn_name key)
 {
     const size_t size = gn_entity_size(document, key.size);
-    gn_entity *entity = gn_alloc_aligned(&fold->state, size, document->slots.count == 0 ? 8 : GN_LINE_SIZE);
+    gn_entity *entity = document->slots.count == 0 ? gn_alloc_aligned(&fold->state, size, 8)
+                                                   : gn_alloc_aligned(&fold->slotted, size, GN_LINE_SIZE);
     if (entity != NULL) {
         fill_entity(entity, index, key);
     }

@@ -27,7 +27,8 @@ typedef struct gn_lookup {
 
 struct gn_fold {
     gn_arena self;          /* the handle, its program */
-    gn_arena state;         /* entities */
+    gn_arena state;         /* entities, but for those in `slotted` */
+    gn_arena slotted;       /* those with slots, without their texts: a frame changes any of them, on as few pages */
     gn_arena call;          /* results and undo of one call */
     gn_arena event;         /* one delta's tables and rendered texts */
     gn_arena listings;      /* tables of the lines of pretty documents */
@@ -59,6 +60,12 @@ struct gn_fold {
 };
 
 /* ---- state.c: entities ---- */
+
+/* Bytes of the arenas that hold them. */
+static inline uint64_t gn_state_size(const gn_fold *fold)
+{
+    return fold->state.size + fold->slotted.size;
+}
 
 /* The entity of that index, of those that are not the single one. */
 static inline gn_entity *gn_document_entity(const gn_document *document, uint32_t index)
@@ -94,7 +101,7 @@ static inline bool gn_bucket_is_full(const gn_bucket *bucket)
     return bucket->hashes[GN_BUCKET_SLOTS - 1] != 0;
 }
 /* Ask for the memory in which a key will be looked up, and then for what was found there. */
-static inline void gn_state_prefetch(const gn_document *document, uint32_t hash)
+static GN_INLINE void gn_state_prefetch(const gn_document *document, uint32_t hash)
 {
     __builtin_prefetch(&document->table[hash & document->bucket_mask]);
 }
