@@ -1,8 +1,8 @@
 """A document of many members knows each of them, whichever way its table grew.
 
-A small table moves to new memory when it doubles; from 8,192 buckets on it doubles where it lies, up
-to 32,768, and moves again. What did not find room in its bucket lies behind it, at the end of the
-table in front of its beginning: which keys do depends on the seed.
+A small table moves to new memory when it doubles; from 8,192 buckets on it doubles where it lies,
+up to 32,768, and moves again. What did not find room in its bucket lies behind it, and behind the
+last one lies the first: which keys do depends on the seed.
 """
 
 import random
@@ -37,7 +37,7 @@ def check(count: int, chance: random.Random) -> None:
         assert orjson.loads(fold.document("a")).keys() == {str(key) for key in [*keys, -1]}
 
 
-@pytest.mark.parametrize("count", (MOVED + 1, IN_PLACE + 1, MOVED_AGAIN + 1))
+@pytest.mark.parametrize("count", [MOVED + 1, IN_PLACE + 1, MOVED_AGAIN + 1])
 def test_every_key_is_found_again(count: int) -> None:
     chance = random.Random(count)
     for _ in range(examples(1 + IN_PLACE // count * 5)):
