@@ -1,46 +1,36 @@
 /* A delta, read in one pass: where the things are that the rules name.
  *
- * Nearly all members come with the key that is expected (expected.c) and hold a plain string or a small number: one
- * loop (plain_members.h) notes those, at the top and right below it, and stops at the first that is anything else, which
- * is read by itself (any_members.h). */
+ * Nearly all members come with the key that is expected (expected.c) and hold a plain string or a small number: a
+ * short loop (plain_members.h) notes those, at the top and in objects right below it, and stops at the first that is
+ * anything else, which is read by itself (any_members.h). */
 #include "any_members.h"
 
 #define SPANS_FIRST 48u     /* for items, with the delta: as many as most deltas need */
 
-/* The elements of an array from the first on, an object at `object`: those that are objects next to each other here, others
- * by scan_elements. */
+/* The elements of an array whose first is the object at `object`: as long as objects come, here, and all others by
+ * scan_elements. */
 static GN_NO_INLINE const uint8_t *scan_objects(reader *in, const uint8_t *object, gn_source_plan *source, gn_items *items)
 {
     const uint8_t *const start = in->scan.start, *const end = in->scan.end;
     gn_expected *const expected = source->shape.expected;
     const uint8_t delta_number = in->program->delta_number;
-    const size_t stride = items->stride;
-    gn_span *spans = in->spans;
-    for (;;) {
+    while (has_room(in, items)) {
+        gn_span *const slots = in->spans + 2;
         gn_point now = {object, expected};
         if (expected->is_plain) {
-            now = gn_plain_members(now, spans + 2, start, end, delta_number);
+            now = gn_plain_members(now, slots, start, end, delta_number);
         }
-        const uint8_t *behind = now.at + 1;
-        if (__builtin_expect(*now.at != '}' || now.at >= end || now.at == object, 0)) {
-            behind = object_end(in, object, now, &source->shape, spans + 2, 2);
-            if (behind == NULL) {
-                return NULL;
-            }
+        const uint8_t *const behind = object_end(in, object, now, &source->shape, slots, 2);
+        if (behind == NULL) {
+            return NULL;
         }
-        spans[0] = gn_span_between(start, object, behind);
-        spans += stride;
-        in->spans = spans;
-        items->count++;
+        take_item(in, items, object, behind);
         if (end - behind <= 1 || memcmp(behind, ",{", 2) != 0) {
             return *behind == ']' && behind < end ? behind + 1 : scan_elements(in, behind, source, items);
         }
         object = behind + 1;
-        if (!has_room(in, items)) {
-            return NULL;
-        }
-        spans = in->spans;
     }
+    return NULL;
 }
 
 /* The value of the member at *now, if it is one of those that are read here; *behind is behind it, NULL on failure. */
@@ -65,9 +55,6 @@ static inline bool scan_inner(reader *in, gn_point *now, const uint8_t **behind)
             return false;
         }
         open_items(in, source, items);
-        if (!has_room(in, items)) {
-            return false;
-        }
         *behind = scan_objects(in, value + 1, source, items);
         if (*behind != NULL) {
             items->whole = span_of(in, value, *behind);

@@ -5,8 +5,8 @@
 
 #define BUCKETS_FIRST 4u
 #define PAGE_ROOM_FIRST 16u
-#define BUCKETS_SMALL 4096u
-#define BUCKETS_AT_ONCE 32768u  /* a huge page */
+#define BUCKETS_SMALL 4096u     /* beyond which a table has the memory of BUCKETS_AT_ONCE, a huge page */
+#define BUCKETS_AT_ONCE 32768u
 
 /* ---- the table ---- */
 
@@ -44,7 +44,7 @@ static inline uint64_t table_limit(const gn_document *document)
     return ((uint64_t)document->bucket_mask + 1) * 13 / 4;
 }
 
-/* A table whose memory has room for more buckets than it begins with, where those are many: new pages are dear. */
+/* A large table has room to double in: new pages cost more than what is put into them. */
 static bool new_table(gn_fold *fold, gn_document *document, uint32_t count)
 {
     const uint32_t room = count > BUCKETS_SMALL && count < BUCKETS_AT_ONCE ? BUCKETS_AT_ONCE : count;
@@ -100,9 +100,9 @@ static bool move_table(gn_fold *fold, gn_document *document, uint32_t old_count)
     return true;
 }
 
-/* Twice the buckets where the table lies: those behind it are clear. Begun behind a bucket that is not full, the buckets
- * in front of an entity's are done before it, back to the one where it is looked for first; so none is put into a bucket
- * that is emptied later. */
+/* Twice the buckets where the table lies; those behind it are clear. It begins behind a bucket that is not full: then all
+ * that stands in front of an entity, back to the bucket where it is looked for first, was done before it, and none goes
+ * into a bucket that is still to be emptied. */
 static void spread_table(gn_document *document, uint32_t old_count)
 {
     uint32_t start = 0;

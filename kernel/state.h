@@ -291,7 +291,7 @@ int gn_apply(gn_fold *fold, const gn_path *path, uint32_t code, gn_name value, b
 /* Set a place of a record or `@`, whoever owns it. */
 int gn_write(gn_fold *fold, const gn_path *path, gn_name value, uint32_t *reason);
 
-/* ---- items.c: deltas, unit by unit ---- */
+/* ---- batch.c, items.c: deltas, unit by unit ---- */
 
 #define GN_BATCH_EVENTS 6u
 #define GN_BATCH_BYTES 65536u

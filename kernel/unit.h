@@ -1,5 +1,5 @@
 /* What the units of a delta share: templates (template.c), units found ahead (units.c), one unit (unit.c), where its
- * operations lead (path.c), all of a delta (items.c), its own `ops` (ops.c), receipts (receipt.c). */
+ * operations lead (path.c), all of a delta (items.c), a few deltas (batch.c), its own `ops` (ops.c), receipts (receipt.c). */
 #ifndef GN_UNIT_H
 #define GN_UNIT_H
 
@@ -115,6 +115,13 @@ bool gn_segment_text(gn_work *work, const gn_template *template, gn_name *text, 
 bool gn_key_text(gn_work *work, const gn_rule *rule, gn_name *key, bool *missing);
 /* A string's content: the text between its quotes, unescaped. False when memory ends. */
 bool gn_work_unquote(gn_work *work, gn_name text, gn_name *plain);
+
+/* items.c. What a delta starts with; the rest is written when it is read. */
+void gn_work_open(gn_work *work, gn_fold *fold, const uint8_t *text, const gn_event *event);
+/* Read the delta, and find its units. */
+int gn_work_read(gn_work *work, uint64_t *position);
+/* Run it, and fill its receipt in. */
+int gn_work_run(gn_work *work);
 
 /* units.c. Find the units that run next, and ask for the slots that they look up. False when memory ends. */
 bool gn_units_find(gn_work *work);

@@ -197,7 +197,7 @@ bool gn_units_find(gn_work *work)
     work->are_all_found = rule == rules_end;
     work->units_end = to.unit;
     work->lookups_end = to.lookup;
-    if (work->are_all_found) {
+    if (work->are_all_found) { /* what is left of the room is the next delta's: those of a batch lie close together */
         uint8_t *room = (uint8_t *)(void *)work->units;
         gn_alloc_trim(&work->fold->event, room, ROOM_SIZE, (size_t)((uint8_t *)(void *)to.lookup - room));
     }
