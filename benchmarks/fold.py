@@ -21,8 +21,8 @@ together 1,800 cycles, 0.6 us at 3 GHz; the last line of the table says how far 
 Measured, in instructions of one delta (callgrind, 500 agents, 6,000 deltas): read and slots 1,620,
 look up 950, apply 1,550, keep 630, order 130, the walk between them 340; 5,210 in all. What is left
 is the number of steps, and they weigh less than what the machine waits for. Told by kernels in one
-process, frame by frame in turns, on an EPYC whose nearest caches hold 32 and 512 KB and whose memory
-is 170 ns away:
+process, frame by frame in turns, on an EPYC whose nearest caches hold 32 and 512 KB and whose
+memory is 170 ns away:
 
     0.91    each member of a delta need not wait for the end of the one before, where sizes repeat
     0.93    6 deltas are read at once and not 32, closer together, their entities asked for earlier

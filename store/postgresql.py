@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
-from itertools import count, islice
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +67,21 @@ class PostgresqlCursor:
                 yield from whole.execute(_spelled(statement), values)
             return
         name = f"scan_{next(self._names)}"
-        with self._connection.cursor(name, binary=True) as cursor:
-            cursor.itersize = SCAN_ROWS
-            yield from cursor.execute(_spelled(statement), values)
+        cursor = self._connection.cursor(name, binary=True)
+        cursor.itersize = SCAN_ROWS
+        try:
+            rows = cursor.execute(_spelled(statement), values)
+            yield from chain(rows)  # which has no close() that is called as well
+        finally:
+            self._give_up(cursor)
+
+    def _give_up(self, cursor: "psycopg.ServerCursor") -> None:
+        """Close it; no error is heard where rows are given up, and the next statement has it."""
+        try:
+            cursor.close()
+        except psycopg.OperationalError:
+            self._connection.close()
+            cursor.close()  # a word to the server no more
 
     def once_through(self) -> AbstractContextManager[None]:
         return nullcontext()  # the server's cache is not ours to set

@@ -3,8 +3,10 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 from goodneighbor.store import (
     NoteWaits,
@@ -14,6 +16,7 @@ from goodneighbor.store import (
     StoreTooNew,
     sequencer,
 )
+from goodneighbor.store.postgresql import PostgresqlCursor
 from goodneighbor.store.segment import Note, header, nonce_of
 from goodneighbor.store.server import connect
 from goodneighbor.store.step import watch
@@ -68,6 +71,19 @@ def test_a_server_that_is_away_keeps_notes_here_and_they_count_once(tmp_path: Pa
         assert (drained.events, drained.copies) == (4, 0)
         assert store.verify() == []
         store.close()
+
+
+def test_rows_may_be_given_up_when_the_server_is_gone(store: Store) -> None:
+    """The next statement says so; the rows are given up wherever the last name of them ends."""
+    with closing(connect(url_of(store))) as opened, closing(connect(url_of(store))) as other:
+        cursor = PostgresqlCursor(opened)
+        cursor.execute("BEGIN")
+        rows = cursor.scan("SELECT generate_series(1, 1000)")
+        assert next(rows) == (1,)
+        other.execute("SELECT pg_terminate_backend(%s, 10000)", [opened.info.backend_pid])
+        del rows
+        with pytest.raises(psycopg.OperationalError):
+            cursor.execute("SELECT 1")
 
 
 @pytest.mark.parametrize("killed", [False, True])
