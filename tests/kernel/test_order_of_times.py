@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import orjson
 import pytest
-from goodneighbor.kernel import Event, Fold, Rules
+from goodneighbor.kernel import DeltaRejected, Event, Fold, KernelLimit, Rules
 
 from ..effort import examples
 
@@ -70,3 +70,36 @@ def test_events_fold_in_their_order(span: str, count: int) -> None:
             fold.run(events)
             log = orjson.loads(fold.document("st"))["log"]
         assert log == [event.id.hex() for event in sorted(events, key=place)]
+
+
+def tied(*bodies: bytes) -> list[Event]:
+    return [Event(bytes([at] * 16), 1, 0, "s", False, body) for at, body in enumerate(bodies)]
+
+
+def test_a_body_that_is_looked_into_for_its_seq_is_checked_first() -> None:
+    with Fold(RULES, seed=bytes(16)) as fold:
+        with pytest.raises(DeltaRejected):
+            fold.run(tied(b"{}", b'{"seq":1,"text":tru}', b'{"seq":2}'))
+        assert fold.document("st") == b"{}\n"
+        fold.run(tied(b'{"seq":1}', b'{"a":"seq"}'))
+        assert orjson.loads(fold.document("st")) == {"log": ["01" * 16, "00" * 16]}
+
+
+def test_memory_may_end_while_ties_are_settled() -> None:
+    events = tied(*(b'{"seq":%d}' % (5 - at) for at in range(5)))
+    with Fold(RULES, seed=bytes(16)) as fold:
+        failures = 0
+        for allocation in range(1, 200):
+            fold.fail_at(allocation)
+            try:
+                fold.run(events)
+            except KernelLimit:
+                failures += 1
+                fold.fail_at(0)
+                assert fold.document("st") == b"{}\n"
+            else:
+                break
+        assert failures > 5
+        assert orjson.loads(fold.document("st")) == {
+            "log": [f"0{at}" * 16 for at in (4, 3, 2, 1, 0)]
+        }
