@@ -24,14 +24,14 @@ is the number of steps, and they weigh less than what the machine waits for. Tol
 process, frame by frame in turns, on an EPYC whose nearest caches hold 32 and 512 KB and whose
 memory is 170 ns away:
 
-    0.91    each member of a delta need not wait for the end of the one before, where sizes repeat
-    0.93    6 deltas are read at once and not 32, closer together, their entities asked for earlier
+    0.91    6 deltas are read at once and not 32, closer together, their entities asked for earlier
     0.95    lines that new members will be written to are asked for as well
     0.97    tables double where they lie, and the list of entities is never copied: new pages cost
             2.5 us each, and a huge one, which the posts take every 28 frames, 260 us
     0.97    entities lie without their texts between them, on a fifth of the pages
-    0.98    the bodies of events at one time are not fetched for `seq` before they are read
-    0.98    objects of an array have a loop of their own
+    0.97    bodies are asked for only while some are opened; those of events at one time are not
+            fetched for `seq` before they are read
+    0.98    objects of an array have a loop of their own, and a member one test less
 
 The first frames cost up to three times as much as later ones, since each agent's body is cut into
 cells at its first change. Of the rest a twentieth goes to the system, which clears the pages of new

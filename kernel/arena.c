@@ -257,6 +257,21 @@ void gn_free_table(gn_arena *arena, void *table)
     free_block(block);
 }
 
+bool gn_double_array(gn_arena *arena, void **items, uint32_t *room, size_t size)
+{
+    uint32_t larger = *room == 0 ? 64 : *room * 2;
+    void *copy = larger < *room ? NULL : gn_alloc_array(arena, larger, size);
+    if (copy == NULL) {
+        return false;
+    }
+    if (*room > 0) {
+        memcpy(copy, *items, *room * size);
+    }
+    *items = copy;
+    *room = larger;
+    return true;
+}
+
 bool gn_buffer_reserve_slow(gn_buffer *buffer, size_t more)
 {
     assert(buffer->arena != NULL);

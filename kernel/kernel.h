@@ -131,6 +131,9 @@ static inline void *gn_alloc_array(gn_arena *arena, size_t count, size_t size)
     return __builtin_mul_overflow(count, size, &bytes) ? NULL : gn_alloc(arena, bytes);
 }
 
+/* Twice the room for an array that is full, 64 where there is none; the old one is left behind. False when memory ends. */
+bool gn_double_array(gn_arena *arena, void **items, uint32_t *room, size_t size);
+
 /* A growing byte sequence in an arena; growth leaves the old copy behind until the arena is reset. */
 typedef struct gn_buffer {
     uint8_t *data;

@@ -4,7 +4,6 @@
 #include "state.h"
 
 #define BUCKETS_FIRST 4u
-#define PAGE_ROOM_FIRST 16u
 #define BUCKETS_SMALL 4096u     /* beyond which a table has the memory of BUCKETS_AT_ONCE, a huge page */
 #define BUCKETS_AT_ONCE 32768u
 
@@ -154,17 +153,12 @@ gn_entity *gn_state_find(gn_fold *fold, uint32_t index, gn_name key)
 /* One page more. What the list of pages leaves behind when it doubles is little. */
 static bool add_page(gn_fold *fold, gn_document *document)
 {
+    void *pages = document->pages;
     if (document->page_count == document->page_room) {
-        const uint32_t room = document->page_room == 0 ? PAGE_ROOM_FIRST : document->page_room * 2;
-        gn_entity ***pages = gn_alloc_array(&fold->state, room, sizeof *pages);
-        if (pages == NULL) {
+        if (!gn_double_array(&fold->state, &pages, &document->page_room, sizeof *document->pages)) {
             return false;
         }
-        if (document->page_count > 0) {
-            memcpy(pages, document->pages, document->page_count * sizeof *pages);
-        }
         document->pages = pages;
-        document->page_room = room;
     }
     gn_entity **page = gn_alloc_array(&fold->state, GN_PAGE_ENTITIES, sizeof(gn_entity *));
     if (page != NULL) {

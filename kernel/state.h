@@ -30,12 +30,12 @@ struct gn_fold {
     gn_arena state;         /* entities, but for those in `slotted` */
     gn_arena slotted;       /* those with slots, without their texts: a frame changes any of them, on as few pages */
     gn_arena call;          /* results and undo of one call */
-    gn_arena event;         /* one delta's tables and rendered texts */
+    gn_arena event;         /* tables and rendered texts of a batch of deltas */
     gn_arena listings;      /* tables of the lines of pretty documents */
     gn_hash_keys hash_keys;
     gn_program program;
     gn_delta_reader *scan_delta;    /* the widest that the machine has */
-    uint64_t compacted_size;/* of what lives in the state arena, when that was last added up, and was loaded since */
+    uint64_t compacted_size;/* of what lives in those two, when that was last added up, and was loaded since */
     gn_owned *given_back[GN_OWNED_CLASSES];
     gn_near_day near_day;
     uint32_t opening;       /* as many of the next deltas may meet bodies that are not open: some were lately */

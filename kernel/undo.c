@@ -8,22 +8,6 @@
 
 /* ---- undo ---- */
 
-/* An array of twice the room in the call's arena; false when memory ends. */
-static bool double_array(gn_arena *arena, void **items, uint32_t *room, size_t size)
-{
-    uint32_t larger = *room == 0 ? 64 : *room * 2;
-    void *copy = larger < *room ? NULL : gn_alloc_array(arena, larger, size);
-    if (copy == NULL) {
-        return false;
-    }
-    if (*room > 0) {
-        memcpy(copy, *items, *room * size);
-    }
-    *items = copy;
-    *room = larger;
-    return true;
-}
-
 bool gn_state_expect(gn_fold *fold, uint32_t events)
 {
     uint32_t room = events < UNDO_ROOM_FIRST / 16 ? events * 16 + 16 : UNDO_ROOM_FIRST;
@@ -40,7 +24,7 @@ bool gn_state_expect(gn_fold *fold, uint32_t events)
 static GN_COLD bool more_touched(gn_fold *fold)
 {
     void *items = fold->touched;
-    bool done = double_array(&fold->call, &items, &fold->touched_room, sizeof *fold->touched);
+    bool done = gn_double_array(&fold->call, &items, &fold->touched_room, sizeof *fold->touched);
     fold->touched = items;
     return done;
 }
@@ -48,7 +32,7 @@ static GN_COLD bool more_touched(gn_fold *fold)
 static GN_COLD bool more_undo(gn_fold *fold)
 {
     void *items = fold->undo;
-    bool done = double_array(&fold->call, &items, &fold->undo_room, sizeof *fold->undo);
+    bool done = gn_double_array(&fold->call, &items, &fold->undo_room, sizeof *fold->undo);
     fold->undo = items;
     return done;
 }

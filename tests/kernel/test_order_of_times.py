@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import orjson
 import pytest
-from goodneighbor.kernel import DeltaRejected, Event, Fold, KernelLimit, Rules
+from goodneighbor.kernel import DeltaRejected, Event, Fold, Rules
 
 from ..effort import examples
 
@@ -83,23 +83,3 @@ def test_a_body_that_is_looked_into_for_its_seq_is_checked_first() -> None:
         assert fold.document("st") == b"{}\n"
         fold.run(tied(b'{"seq":1}', b'{"a":"seq"}'))
         assert orjson.loads(fold.document("st")) == {"log": ["01" * 16, "00" * 16]}
-
-
-def test_memory_may_end_while_ties_are_settled() -> None:
-    events = tied(*(b'{"seq":%d}' % (5 - at) for at in range(5)))
-    with Fold(RULES, seed=bytes(16)) as fold:
-        failures = 0
-        for allocation in range(1, 200):
-            fold.fail_at(allocation)
-            try:
-                fold.run(events)
-            except KernelLimit:
-                failures += 1
-                fold.fail_at(0)
-                assert fold.document("st") == b"{}\n"
-            else:
-                break
-        assert failures > 5
-        assert orjson.loads(fold.document("st")) == {
-            "log": [f"0{at}" * 16 for at in (4, 3, 2, 1, 0)]
-        }
